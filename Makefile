@@ -1,0 +1,65 @@
+# `make` lists the targets. Only Python 3.11 is needed; everything else is installed into .venv.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+CITY ?= synthetic
+ENTITIES ?= 50000
+BENCH ?= all
+
+.PHONY: help install demo serve test check format bench notebooks reference lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(VENV)/.installed ## Install what the lock file names into .venv
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
+	  || { echo "Qianfen needs Python 3.11, got $$("$(PYTHON)" --version). Set PYTHON=/path/to/python3.11."; exit 2; }
+	@echo "Installing into $(VENV); this takes one to three minutes."
+	@"$(PYTHON)" -m venv $(VENV)
+	@$(BIN)/python -m pip install --progress-bar off --disable-pip-version-check -r requirements.lock 2>&1 \
+	  | awk '/^Collecting / { if (++n % 25 == 0) { print "  " n " packages"; fflush() } } \
+	         /^(ERROR|error)/ { print; fflush() } /^Installing/ { print "  unpacking"; fflush() }'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: install ## From records to a graded, explained, served entity (CITY=synthetic|toronto, ENTITIES=50000)
+	@$(BIN)/qianfen demo $(CITY) --entities $(ENTITIES)
+
+serve: install ## Serve the newest grades of CITY: review pages and POST /v1/score
+	@$(BIN)/qianfen serve $(CITY)
+
+test: install ## Run the tests
+	@$(BIN)/python -m pytest
+
+check: install ## Lint, format, types, walls
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: install ## Format the code
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: install ## Run the benchmarks, or BENCH=name alone; results go to var/bench/
+	@$(BIN)/python -m experiments.benchmarks $(BENCH)
+
+notebooks: install ## Execute the notebooks; results go to var/notebooks/
+	@$(BIN)/python -m pytest tests/functional/test_notebooks.py
+
+reference: install ## Write the reference pages in docs/ from the declarations
+	@$(BIN)/qianfen reference
+
+lock: install ## Renew requirements.lock from pyproject.toml
+	@$(BIN)/python -m pip install --quiet pip-tools
+	@$(BIN)/pip-compile --quiet --allow-unsafe --extra dev --generate-hashes --strip-extras --no-header \
+	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --output-file requirements.lock pyproject.toml
+
+clean: ## Remove what was built (var/), keep .venv
+	@rm -rf var build dist ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

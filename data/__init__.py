@@ -1,0 +1,1 @@
+"""Records: schemas, ingestion, quality, codes, names, reference data and the synthetic city."""

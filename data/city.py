@@ -1,0 +1,218 @@
+"""A city: a folder with `city.toml` and `sources/<table>.sql`, no Python."""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from data.errors import ConfigurationError, SourceError, UnknownCityError, did_you_mean
+from data.schemas import TABLES
+from data.settings import PROJECT_ROOT, Settings
+
+EXPERIMENTS = PROJECT_ROOT / "experiments"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SourceFile(_Section):
+    """One file a city brings: its path under the source folder, and its encoding where that is not UTF-8."""
+
+    path: str
+    encoding: str = "utf-8"
+
+
+class Sources(_Section):
+    """Where the files lie. `{real_data}`, `{var}` and `{city}` stand for those folders."""
+
+    folder: str
+    files: tuple[SourceFile, ...]
+    taken_on: date | None = Field(default=None, description="day the files were taken; nothing is known after it")
+    notes: dict[str, str] = Field(default_factory=dict, description="per table: how known_at follows")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_names(cls, values: Any) -> Any:
+        if isinstance(values, dict) and isinstance(values.get("files"), list):
+            files = [{"path": f} if isinstance(f, str) else f for f in values["files"]]
+            return {**values, "files": files}
+        return values
+
+
+class Label(_Section):
+    """What counts as a violation: an inspection in the horizon whose `column` has one of `values`."""
+
+    table: Literal["inspections"] = "inspections"
+    column: Literal["failed", "severity", "outcome"]
+    values: tuple[str, ...]
+    horizon_days: int = Field(gt=0)
+    reporting_delay_days: int = Field(default=1, ge=0)
+
+
+class Period(_Section):
+    """Days from `start` up to, not including, `end`."""
+
+    start: date
+    end: date
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Period:
+        if self.end <= self.start:
+            raise ValueError(f"end must be after start, got {self.start} to {self.end}")
+        return self
+
+
+class Cohort(_Section):
+    """Who is graded: every active entity on stated dates, or one row for each inspection as of its day."""
+
+    kind: Literal["entity", "inspection"] = "entity"
+    inspection_types: tuple[str, ...] = ()
+
+
+class Split(_Section):
+    """Dates in order: trees, then calibration, then test. Lists of as-of dates, or periods for inspection cohorts."""
+
+    trees: tuple[date, ...] | Period
+    calibration: tuple[date, ...] | Period
+    test: tuple[date, ...] | Period
+    reference: date = Field(description="day whose active entities anchor the points scale")
+    grading: date = Field(description="day as of which everybody is graded")
+
+
+class Scale(_Section):
+    """Grades: overrides of the card and of the experts' cut points, as CSV paths in the city's folder."""
+
+    card: str | None = None
+    cut_points: str | None = None
+
+
+class Model(_Section):
+    """LightGBM's parameters where they differ from the defaults in training.model."""
+
+    seed: int = 20260101
+    parameters: dict[str, float | int | str | bool] = Field(default_factory=dict)
+    num_boost_round: int = Field(default=200, gt=0)
+
+
+class Published(_Section):
+    """Somebody else's scores and the figures they published, to check metric code against."""
+
+    name: str
+    file: str
+    key: str = "Inspection_ID"
+    date: str = "Inspection_Date"
+    label: str = "criticalFound"
+    score: str
+    test: str = "Test"
+    expected: dict[str, float]
+
+
+class City(_Section):
+    """`city.toml`, validated; see docs/new-city.md for every key."""
+
+    name: str
+    name_zh: str
+    title: str
+    title_zh: str
+    languages: tuple[Literal["zh", "en"], ...] = ("zh", "en")
+    currency: str = "CNY"
+    sources: Sources
+    cohort: Cohort = Cohort()
+    label: Label
+    split: Split
+    scale: Scale = Scale()
+    model: Model = Model()
+    published: tuple[Published, ...] = ()
+    folder: Path = Field(exclude=True)
+
+    @property
+    def mapped_tables(self) -> tuple[str, ...]:
+        """Canonical tables that the city maps, in the order of the schema."""
+        return tuple(t for t in TABLES if (self.folder / "sources" / f"{t}.sql").is_file())
+
+    @property
+    def horizon(self) -> timedelta:
+        """Length of the label window."""
+        return timedelta(days=self.label.horizon_days)
+
+    @property
+    def label_lag(self) -> timedelta:
+        """Days from an as-of date until its labels are known."""
+        return timedelta(days=self.label.horizon_days + self.label.reporting_delay_days)
+
+    def source_folder(self, settings: Settings) -> Path:
+        """Return the folder that holds the city's files; SourceError where it is not to be found."""
+        if "{real_data}" in self.sources.folder and settings.real_data is None:
+            raise SourceError(
+                f"The records of {self.name} are not here. Set QIANFEN_REAL_DATA to the folder that holds them."
+            )
+        folder = Path(self.sources.folder.format(real_data=settings.real_data, var=settings.var, city=self.folder))
+        if not folder.is_dir():
+            raise SourceError(f"The source folder of {self.name} must exist, got {folder}. Put the files there.")
+        return folder
+
+
+def find_city_folder(name_or_path: str) -> Path:
+    """Return the folder of a city named by its path, or by its name under experiments/."""
+    for folder in (Path(name_or_path), EXPERIMENTS / name_or_path):
+        if (folder / "city.toml").is_file():
+            return folder.resolve()
+    known = sorted(p.parent.name for p in EXPERIMENTS.glob("*/city.toml"))
+    raise UnknownCityError(
+        f"A city must be a folder with a city.toml, or one of {', '.join(known)}; got '{name_or_path}'."
+        f"{did_you_mean(name_or_path, known)}"
+    )
+
+
+def load_city(name_or_path: str) -> City:
+    """Read and validate `city.toml`; ConfigurationError names the key, the value and the remedy."""
+    folder = find_city_folder(name_or_path)
+    path = folder / "city.toml"
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} must be TOML in UTF-8: {error}. Correct that line.") from error
+    _refuse_unknown_mappings(folder)
+    try:
+        return City(**content, folder=folder)
+    except ValidationError as error:
+        raise ConfigurationError(_explain(path, error)) from error
+
+
+def _refuse_unknown_mappings(folder: Path) -> None:
+    for mapping in (folder / "sources").glob("*.sql"):
+        if mapping.stem not in TABLES:
+            raise ConfigurationError(
+                f"{mapping} must be named after a canonical table.{did_you_mean(mapping.stem, TABLES)} "
+                f"Known are: {', '.join(TABLES)}."
+            )
+
+
+def _explain(path: Path, error: ValidationError) -> str:
+    lines = [f"{path} has {error.error_count()} error(s):"]
+    for item in error.errors():
+        where = ".".join(str(part) for part in item["loc"])
+        if item["type"] == "extra_forbidden":
+            known = _fields_at(item["loc"][:-1])
+            lines.append(f"  {where}: unknown key.{did_you_mean(str(item['loc'][-1]), known)}")
+        elif item["type"] == "missing":
+            lines.append(f"  {where}: missing. Add it; docs/new-city.md describes every key.")
+        else:
+            lines.append(f"  {where}: {item['msg']}, got {item['input']!r}.")
+    return "\n".join(lines)
+
+
+def _fields_at(location: tuple[int | str, ...]) -> list[str]:
+    """Names of the keys allowed at a place in city.toml."""
+    sections: dict[str, type[BaseModel]] = {
+        "sources": Sources, "label": Label, "cohort": Cohort, "split": Split,
+        "scale": Scale, "model": Model, "published": Published,
+    }  # fmt: skip
+    named = [part for part in location if isinstance(part, str)]
+    model = sections.get(named[0], City) if named else City
+    return [name for name in model.model_fields if name != "folder"]

@@ -1,0 +1,113 @@
+"""Files that are whole or not there: written to the side, then renamed into place."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from data.errors import StorageError
+
+_CHUNK_BYTES = 1 << 20
+
+
+@contextmanager
+def atomic_folder(final: Path) -> Iterator[Path]:
+    """Yield a folder beside `final`; rename it there at a clean exit, remove it otherwise.
+
+    What is built is immutable: where `final` is there already, the new folder is dropped. Folders that a killed run
+    left behind are removed first. A full disk raises StorageError.
+    """
+    final.parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(final)
+    beside = final.parent / f".{final.name}.{os.getpid()}.partial"
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir()
+    try:
+        with _disk_full_explained(final):
+            yield beside
+            if not final.exists():
+                beside.rename(final)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file so that a reader sees the old content or the new, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.parent / f".{path.name}.{os.getpid()}.partial"
+    payload = content.encode("utf-8") if isinstance(content, str) else content
+    try:
+        with _disk_full_explained(path), beside.open("wb") as file:
+            file.write(payload)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.rename(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON atomically, readable and with stable order of keys as given."""
+    write_atomically(path, json.dumps(content, indent=2, ensure_ascii=False, default=str, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file of ours; StorageError where it is damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise StorageError(f"{path} must be JSON, it is damaged: {error}. Remove it and run the step again.") from error
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def fingerprint(*parts: Any) -> str:
+    """Return 16 hexadecimal digits that stand for the parts (anything JSON can hold; others by `str`)."""
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
+
+
+def source_fingerprint(*modules: str) -> str:
+    """Return a fingerprint of the source of importable modules, so that changed code makes its outputs stale."""
+    import importlib.util
+
+    digests = []
+    for module in modules:
+        spec = importlib.util.find_spec(module)
+        if spec is None or spec.origin is None:
+            raise ModuleNotFoundError(module)
+        digests.append(sha256_of(Path(spec.origin)))
+    return fingerprint(digests)
+
+
+@contextmanager
+def _disk_full_explained(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageError(
+                f"The disk is full, {target} was not written and what was there stands. Free space and run again."
+            ) from error
+        raise
+
+
+def _remove_abandoned(final: Path) -> None:
+    for abandoned in final.parent.glob(f".{final.name}.*.partial"):
+        pid = abandoned.name.split(".")[-2]
+        if not Path(f"/proc/{pid}").exists():
+            shutil.rmtree(abandoned, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""Cities and studies, one folder each, and the benchmarks."""

@@ -1,0 +1,1 @@
+"""The 18 indicators, one module per dimension of risk."""

@@ -1,0 +1,1 @@
+"""Use: whole-population grading, the scoring service, the review pages and the `qianfen` command."""

@@ -1,0 +1,184 @@
+"""Accepted rows become tables, all others go to quarantine with the reason; nothing is half done."""
+
+from __future__ import annotations
+
+import pytest
+
+from data.city import load_city
+from data.errors import NotFoundError, SchemaError, SourceError
+from data.records import ingest, open_records
+from data.report import report_tables
+
+
+def quiet(_message):
+    """Progress that nobody watches."""
+
+
+def brought_in(folder, settings):
+    """Ingest a city without a word."""
+    return ingest(load_city(str(folder)), settings, quiet)
+
+
+def quarantine(records, table):
+    """Reasons, file and row of the quarantined rows of a table."""
+    backend = records.connect(threads=1)
+    rows = backend.read_parquet(str(records.folder / "quarantine" / f"{table}.parquet")).execute()
+    return [(list(r.reasons), r.source_file, r.source_row) for r in rows.itertuples()]
+
+
+def test_accepted_rows_carry_their_types_and_normal_forms(write_city, settings):
+    entities = brought_in(write_city(), settings).connect(1).table("entities").execute()
+
+    assert list(entities.entity_id) == ["91110000802100433B", "A1"]
+    assert entities.name_key[0] == "北京海淀某某有限公司"
+    assert entities.address_key[0] == "中关村大街1号"
+    assert str(entities.known_at[0])[:10] == "2010-01-03"
+    assert (entities.source_file[0], entities.source_row[0]) == ("entities.csv", 1)
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("P2,A1,-5,2020-01-05,2020-01-06", "amount must be at least 0, was -5.0"),
+        ("P2,A1,abc,2020-01-05,2020-01-06", "amount must be a number, was 'abc'"),
+        ("P2,A1,inf,2020-01-05,2020-01-06", "amount must be a number, was 'inf'"),
+        ("P2,A1,5,2020-02-30,2020-01-06", "event_date must be a date, was '2020-02-30'"),
+        ("P2,A1,5,1492-01-05,2020-01-06", "event_date must be between 1900-01-01 and 2199-12-31, was 1492-01-05"),
+        ("P2,,5,2020-01-05,2020-01-06", "entity_id must be given"),
+        (
+            "P2,A1,5,2020-01-05,2019-01-06",
+            "known_at must not lie before event_date, was 2019-01-06 before 2020-01-05",
+        ),
+        (
+            "P2,A1,5,2020-01-05,2021-01-06",
+            "known_at must not lie after the day the file was taken, 2020-12-31, was 2021-01-06",
+        ),
+        ("P1,A1,5,2020-01-05,2020-01-07", "duplicate of an earlier row with the same record_id"),
+    ],
+)
+def test_a_row_that_breaks_a_rule_goes_to_quarantine_with_reason_file_and_row(write_city, settings, row, reason):
+    folder = write_city(penalties_csv=f"number,code,amount,decided,known\nP1,A1,500,2020-01-05,2020-01-06\n{row}\n")
+
+    records = brought_in(folder, settings)
+
+    assert quarantine(records, "penalties") == [([reason], "penalties.csv", 2)]
+    assert list(records.connect(1).table("penalties").execute().record_id) == ["P1"]
+
+
+def test_read_rows_are_accepted_or_quarantined_and_none_is_lost(write_city, settings):
+    folder = write_city(penalties_csv="number,code,amount,decided,known\nP1,A1,5,2020-01-05,2020-01-06\n,,,,\n")
+
+    penalties = brought_in(folder, settings).manifest["tables"]["penalties"]
+
+    assert (penalties["n_read"], penalties["n_accepted"], penalties["n_quarantined"]) == (2, 1, 1)
+
+
+def test_a_code_with_a_wrong_check_character_is_flagged_and_stays(write_city, settings):
+    folder = write_city(entities_csv="code,name,address,since\n91110000802100433X,甲,,2010-01-02\n")
+
+    entities = brought_in(folder, settings).manifest["tables"]["entities"]
+
+    assert (entities["n_accepted"], entities["n_flagged"]) == (1, 1)
+
+
+def test_the_report_groups_reasons_and_names_the_tables_that_are_not_mapped(write_city, settings):
+    folder = write_city(
+        penalties_csv="number,code,amount,decided,known\n"
+        "P1,A1,5,2020-01-05,2020-01-06\nP2,A1,-1,2020-01-05,2020-01-06\nP3,A1,-2,2020-01-05,2020-01-06\n"
+    )
+    reports = {r.name: r for r in report_tables(load_city(str(folder)), brought_in(folder, settings))}
+
+    (reason,) = reports["penalties"].reasons
+    assert (reason.reason, reason.n_rows, reason.source_file, reason.source_row) == (
+        "amount must be at least 0",
+        2,
+        "penalties.csv",
+        2,
+    )
+    assert not reports["people"].mapped
+    assert len(reports) == 13
+
+
+def test_a_file_in_another_encoding_is_read_as_declared(write_city, settings):
+    folder = write_city(entities_csv="code,name,address,since\nA1,乙,,2010-01-02\n".encode("gb18030"))
+    toml = (folder / "city.toml").read_text(encoding="utf-8")
+    declared = toml.replace('"entities.csv"', '{ path = "entities.csv", encoding = "gb18030" }')
+    (folder / "city.toml").write_text(declared, encoding="utf-8")
+
+    entities = brought_in(folder, settings).connect(1).table("entities").execute()
+
+    assert list(entities.name) == ["乙"]
+
+
+def test_a_file_in_another_encoding_that_is_not_declared_is_refused_with_the_remedy(write_city, settings):
+    folder = write_city(entities_csv="code,name,address,since\nA1,乙,,2010-01-02\n".encode("gb18030"))
+
+    with pytest.raises(SourceError, match="entities.sql could not be run.*Declare the file as .*encoding = 'gb18030'"):
+        brought_in(folder, settings)
+
+
+def test_a_missing_file_is_named_with_where_it_must_lie(write_city, settings):
+    folder = write_city()
+    (folder / "files" / "penalties.csv").unlink()
+
+    with pytest.raises(SourceError, match=r"penalties.csv of toy must lie in .*, it is missing"):
+        brought_in(folder, settings)
+
+
+def test_a_missing_source_column_is_named(write_city, settings):
+    folder = write_city(penalties_csv="number,code,decided,known\nP1,A1,2020-01-05,2020-01-06\n")
+
+    with pytest.raises(SchemaError, match=r"penalties.sql asks for what the source does not have: .*amount"):
+        brought_in(folder, settings)
+
+
+def test_a_missing_canonical_column_is_named(write_city, settings):
+    folder = write_city(penalties_sql="SELECT 'P1' AS record_id, 'A1' AS entity_id")
+
+    with pytest.raises(SchemaError, match="must yield the column kind .*it is missing"):
+        brought_in(folder, settings)
+
+
+def test_a_column_the_table_does_not_have_is_named(write_city, settings):
+    folder = write_city(penalties_sql="SELECT 'P1' AS record_id, 5 AS amuont")
+
+    with pytest.raises(SchemaError, match="yields the column amuont.*Did you mean 'amount'"):
+        brought_in(folder, settings)
+
+
+def test_an_empty_table_is_refused(write_city, settings):
+    folder = write_city(penalties_csv="number,code,amount,decided,known\n")
+
+    with pytest.raises(SchemaError, match="must yield rows, it yields none"):
+        brought_in(folder, settings)
+
+
+def test_unchanged_files_are_not_read_again_and_changed_ones_are(write_city, settings):
+    folder = write_city()
+    first = brought_in(folder, settings)
+    messages = []
+
+    second = ingest(load_city(str(folder)), settings, messages.append)
+    assert second.records_id == first.records_id
+    assert "skipped" in messages[-1]
+
+    (folder / "files" / "penalties.csv").write_text("number,code,amount,decided,known\nP9,A1,5,2020-01-05,2020-01-06\n")
+    assert brought_in(folder, settings).records_id != first.records_id
+
+
+def test_a_failed_ingestion_leaves_the_earlier_records_in_force(write_city, settings):
+    folder = write_city()
+    first = brought_in(folder, settings)
+    (folder / "files" / "penalties.csv").write_text("number,code\nP1,A1\n")
+
+    with pytest.raises(SchemaError):
+        brought_in(folder, settings)
+
+    assert open_records(load_city(str(folder)), settings).records_id == first.records_id
+    left = {p.name for p in first.folder.parent.iterdir()}
+    assert left == {first.records_id, "current.json"}
+
+
+def test_a_city_without_records_says_how_to_get_them(write_city, settings):
+    with pytest.raises(NotFoundError, match="Run `qianfen ingest toy`"):
+        open_records(load_city(str(write_city())), settings)

@@ -1,0 +1,1 @@
+"""Models: labels, splits in time, the expert card, the additive score, evaluation and the registry."""
