@@ -80,6 +80,9 @@ class Split(_Section):
     trees: tuple[date, ...] | Period
     calibration: tuple[date, ...] | Period
     test: tuple[date, ...] | Period
+    calibration_horizon_days: int | None = Field(
+        default=None, gt=0, description="shorter label window of the calibration, so that it may lie nearer to the test"
+    )
     reference: date = Field(description="day whose active entities anchor the points scale")
     grading: date = Field(description="day as of which everybody is graded")
 

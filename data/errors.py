@@ -10,9 +10,11 @@
     ├── ArtifactError                    7   503   a model artifact is incomplete, damaged or of another catalogue
     ├── NotFoundError                    8   404   no such entity, snapshot, model, grading
     ├── RequestError                     9   422   a scoring request that cannot be answered as put
+    │   ├── MalformedRequestError        9   400
     │   └── RequestTooLargeError         9   413
     ├── BusyError                       10   409   another run holds the city
-    └── StorageError                    11   507   the disk is full, or a stored file is damaged
+    ├── StorageError                    11   507   the disk is full, or a stored file is damaged
+    └── NotReadyError                   12   503   no model or grading is in force yet
 
 The text says the subject, what it must be and what it was; the remedy is a sentence of its own:
 ``"horizon_days must be positive, got -3. Set [label] horizon_days in city.toml."``
@@ -91,6 +93,12 @@ class RequestError(QianfenError):
     http_status = 422
 
 
+class MalformedRequestError(RequestError):
+    """A scoring request that is not JSON."""
+
+    http_status = 400
+
+
 class RequestTooLargeError(RequestError):
     """A scoring request beyond the documented size."""
 
@@ -109,6 +117,13 @@ class StorageError(QianfenError):
 
     exit_code = 11
     http_status = 507
+
+
+class NotReadyError(QianfenError):
+    """No model or grading is in force yet, so nothing can be answered."""
+
+    exit_code = 12
+    http_status = 503
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from data.errors import StorageError
+from data.errors import BusyError, StorageError
 
 _CHUNK_BYTES = 1 << 20
 
@@ -36,6 +37,28 @@ def atomic_folder(final: Path) -> Iterator[Path]:
                 beside.rename(final)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+@contextmanager
+def held(lock: Path) -> Iterator[None]:
+    """Hold a lock file for as long as the block runs; BusyError where another process holds it.
+
+    The lock belongs to the process: a killed one lets go.
+    """
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            raise BusyError(
+                f"{lock.parent.name} is held by process {file.read().strip() or 'unknown'}, which is still at work. "
+                "Wait until it ends, or stop it, and run again."
+            ) from error
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:

@@ -3,11 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
+import lightgbm as lgb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from data.city import City, load_city
+from data.files import fingerprint, sha256_of, write_json
+from data.records import Records, ingest
+from data.schemas import TABLES, Table
 from data.settings import Settings
+from features.catalogue import load_catalogue
+from features.snapshots import Snapshot, build_snapshot
+from serving.grading import Grading, grade_population
+from training.additive import AdditiveModel, ExpertOffset
+from training.artifact import save_artifact
+from training.expert_card import REFERENCE, CutPoints, ExpertCard
+from training.model import expected_f
+from training.scale import Scale
 
 CITY_TOML = """
 name = "toy"
@@ -90,3 +109,134 @@ def write_city(tmp_path: Path) -> CityWriter:
         return folder
 
     return write
+
+
+Row = dict[str, Any]
+RecordsWriter = Callable[..., Records]
+
+_ARROW_TYPES = {
+    "VARCHAR": pa.string(), "DATE": pa.date32(), "DOUBLE": pa.float64(), "BIGINT": pa.int64(), "BOOLEAN": pa.bool_(),
+}  # fmt: skip
+_FALLBACKS = {
+    "VARCHAR": "x", "DATE": date(2000, 1, 1), "DOUBLE": 0.0, "BIGINT": 2000, "BOOLEAN": True,
+}  # fmt: skip
+
+
+@pytest.fixture
+def write_records(tmp_path: Path) -> RecordsWriter:
+    """Write canonical tables as they stand after ingestion: a list of rows, or an Arrow table, for each table named.
+
+    What a row leaves out is null, or stands for itself where it is required; `known_at` is the day after the event, and
+    an outcome is known the day after it happened. Entities are active unless the row says otherwise.
+    """
+
+    def write(**tables: list[Row] | pa.Table) -> Records:
+        folder = tmp_path / f"records-{len(list(tmp_path.glob('records-*')))}"
+        (folder / "tables").mkdir(parents=True)
+        manifest = {}
+        for name, rows in tables.items():
+            path = folder / "tables" / f"{name}.parquet"
+            content = _arrow_table(TABLES[name], rows) if isinstance(rows, list) else rows
+            pq.write_table(content, path)
+            manifest[name] = {"n_accepted": content.num_rows, "n_quarantined": 0, "sha256": sha256_of(path)}
+        records_id = fingerprint(manifest)
+        return Records("toy", folder, records_id, {"records_id": records_id, "tables": manifest})
+
+    return write
+
+
+def _arrow_table(table: Table, rows: list[Row]) -> pa.Table:
+    whole = [_whole_row(table, row, number) for number, row in enumerate(rows)]
+    schema = pa.schema([(column.name, _ARROW_TYPES[column.type]) for column in table.columns])
+    return pa.Table.from_pylist(whole, schema=schema)
+
+
+def _whole_row(table: Table, row: Row, number: int) -> Row:
+    defaults: Row = {"record_id": f"{table.name}-{number}", "status": "active" if table.name == "entities" else "filed"}
+    for column in table.columns:
+        if column.required and column.name not in defaults:
+            defaults[column.name] = column.allowed[0] if column.allowed else _FALLBACKS[column.type]
+    whole = {column.name: None for column in table.columns} | defaults | row
+    if "known_at" not in row:
+        whole["known_at"] = whole["event_date"] + timedelta(days=1)
+    for column in table.columns:
+        if column.known_by and whole[column.name] is not None and column.known_by not in row:
+            happened = whole[column.name] if column.type == "DATE" else whole["event_date"]
+            whole[column.known_by] = happened + timedelta(days=1)
+    return whole
+
+
+@dataclass(frozen=True)
+class GradedCity:
+    """A city of 60 entities with a champion and grades in force as of 2020-12-31, and a snapshot as of 2020-05-01."""
+
+    city: City
+    settings: Settings
+    records: Records
+    model: AdditiveModel
+    snapshot: Snapshot
+    grading: Grading
+
+
+@pytest.fixture(scope="module")
+def graded_city(tmp_path_factory: pytest.TempPathFactory) -> GradedCity:
+    """Build the graded city; tests read it only. The one called E59 has a name with signs of HTML."""
+    home = tmp_path_factory.mktemp("graded")
+    rows = [f"E{n:02},{_name(n)},Road {n % 7} 号,{2000 + n % 20}-03-0{1 + n % 9}" for n in range(60)]
+    fines = [f"P{n},E{n % 20:02},{500 + n},2020-0{1 + n % 9}-05,2020-0{1 + n % 9}-06" for n in range(45)]
+    contents = {
+        "city.toml": CITY_TOML,
+        "sources/entities.sql": ENTITIES_SQL,
+        "sources/penalties.sql": PENALTIES_SQL,
+        "files/entities.csv": "\n".join(["code,name,address,since", *rows]),
+        "files/penalties.csv": "\n".join(["number,code,amount,decided,known", *fines]),
+    }
+    for name, content in contents.items():
+        (home / "toy" / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / "toy" / name).write_text(content, encoding="utf-8")
+    settings = Settings.from_environment({"QIANFEN_VAR": str(home / "var"), "QIANFEN_THREADS": "2"})
+    city = load_city(str(home / "toy"))
+    records = ingest(city, settings, _say_nothing)
+    build_snapshot(records, date(2020, 5, 1), settings, _say_nothing)
+    snapshot = build_snapshot(records, city.split.grading, settings, _say_nothing)
+    model = _champion(settings.var / "cities" / "toy" / "models")
+    grading = grade_population(city, records, settings, model, snapshot, _say_nothing)
+    return GradedCity(city, settings, records, model, snapshot, grading)
+
+
+def _name(number: int) -> str:
+    return "<b>酒楼</b> & Sons" if number == 59 else f"第{number}餐馆"
+
+
+def _say_nothing(_: str) -> None:
+    """Take progress and show none."""
+
+
+def _champion(home: Path) -> AdditiveModel:
+    """Save a small random model on the experts' offset as champion."""
+    names = load_catalogue().names
+    generator = np.random.default_rng(7)
+    X = np.abs(generator.normal(scale=3.0, size=(400, len(names))))
+    X = np.where(generator.random(X.shape) < 0.3, np.nan, X)
+    y = (np.nan_to_num(X[:, names.index("penalties")]) + generator.normal(size=400) > 2).astype(np.int8)
+    card = ExpertCard.from_csv(REFERENCE / "expert_card.csv", names)
+    points = card.points(X)
+    data = lgb.Dataset(X, label=y, init_score=0.004 * points.sum(axis=1) - 1.5, feature_name=list(names))
+    parameters = {"objective": "binary", "verbosity": -1, "min_data_in_leaf": 5, "seed": 1}
+    booster = lgb.Booster(model_str=lgb.train(parameters, data, 20).model_to_string())
+    model = AdditiveModel(
+        "lightgbm_offset",
+        names,
+        card,
+        CutPoints.from_csv(REFERENCE / "cut_points.csv"),
+        ExpertOffset(-1.5, 0.004, tuple(points.mean(axis=0))),
+        (-0.2, 0.9),
+        Scale(330.0, 70.0),
+        booster,
+        expected_f(booster, len(names)),
+    )
+    folder = home / "t1" / "lightgbm_offset"
+    folder.mkdir(parents=True)
+    saved = save_artifact(model, folder, {"city": "toy", "catalogue_hash": load_catalogue().hash})
+    write_json(home / "champion.json", {"artifact": "t1/lightgbm_offset", "registered_version": "1"})
+    return saved

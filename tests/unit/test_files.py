@@ -6,8 +6,8 @@ import errno
 
 import pytest
 
-from data.errors import StorageError
-from data.files import atomic_folder, fingerprint, read_json, write_atomically, write_json
+from data.errors import BusyError, StorageError
+from data.files import atomic_folder, fingerprint, held, read_json, write_atomically, write_json
 
 
 def test_a_folder_appears_only_when_it_is_whole(tmp_path):
@@ -70,3 +70,13 @@ def test_damaged_json_is_named(tmp_path):
 def test_a_fingerprint_depends_on_content_not_on_the_order_of_keys():
     assert fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})
     assert fingerprint({"a": 1}) != fingerprint({"a": 2})
+
+
+def test_a_lock_is_held_by_one_at_a_time_and_let_go(tmp_path):
+    lock = tmp_path / "city" / ".lock"
+
+    with held(lock), pytest.raises(BusyError, match="city is held by process [0-9]+"), held(lock):
+        pass
+
+    with held(lock):
+        pass

@@ -1,0 +1,88 @@
+"""Credit 信用: lists the entity stands or stood on, and what it owes."""
+
+from __future__ import annotations
+
+import ibis
+import ibis.expr.types as ir
+
+from features.catalogue import indicator
+from features.measures import age_days, days_covered, decay, exact_amount, exact_sum, in_force
+
+ABNORMAL_LOOK_BACK_DAYS = 3 * 365
+"""Three years: after three years on it without repair, an entity goes on to the list of serious violations."""
+
+DISHONESTY_LOOK_BACK_DAYS = 5 * 365
+"""Five years after its end a listing no longer counts: as long as such a record was shown to the public."""
+
+DISHONESTY_HALF_LIFE_DAYS = 2 * 365
+"""Two years: an ended listing counts half after two years and a sixth when it drops out."""
+
+
+@indicator(
+    dimension="credit",
+    name_zh="经营异常名录",
+    description_zh="近三年列入经营异常名录的天数，重叠的不重复计算，仍在列的计至截至日期。",
+    unit="days",
+    unit_zh="天",
+    risk="rises",
+    minimum=0.0,
+    maximum=float(ABNORMAL_LOOK_BACK_DAYS),
+    absent=0.0,
+    source="listings of kind abnormal_operation",
+)
+def abnormal_listing(listings: ir.Table) -> ir.Table:
+    """Days on the list of abnormal operation within the last 3 years.
+
+    Overlapping listings are not counted twice; a listing in force counts up to the date.
+    """
+    listed = _of_entities(listings, "abnormal_operation")
+    oldest = listed.as_of_date - ibis.interval(days=ABNORMAL_LOOK_BACK_DAYS)
+    spells = listed.select(
+        "as_of_date",
+        "entity_id",
+        start=ibis.greatest(listed.event_date, oldest.cast("date")),
+        end=ibis.least(ibis.coalesce(listed.ended_on, listed.as_of_date), listed.as_of_date),
+    )
+    return days_covered(spells)
+
+
+@indicator(
+    dimension="credit",
+    name_zh="严重违法失信",
+    description_zh="严重违法失信名单记录：在列计 1，移出后按两年半衰期递减，满五年不计。",
+    unit="listings, decayed",
+    unit_zh="次（按时间衰减）",
+    risk="rises",
+    minimum=0.0,
+    absent=0.0,
+    source="listings of kind serious_dishonesty",
+)
+def serious_dishonesty(listings: ir.Table) -> ir.Table:
+    """Listings for serious dishonesty: 1 while in force, halved every 2 years after the end, nothing after 5 years."""
+    listed = _of_entities(listings, "serious_dishonesty")
+    since_end = age_days(listed, "ended_on")
+    ended = decay(since_end, DISHONESTY_HALF_LIFE_DAYS)
+    weighed = listed.mutate(weight=ibis.ifelse(in_force(listed, "ended_on"), 1.0, ended))
+    counted = weighed.filter(in_force(weighed, "ended_on") | (since_end <= DISHONESTY_LOOK_BACK_DAYS))
+    return counted.group_by("as_of_date", "entity_id").agg(value=exact_sum(counted.weight))
+
+
+@indicator(
+    dimension="credit",
+    name_zh="欠税与未履行",
+    description_zh="尚未缴清的税款与尚未履行的罚款、判决金额合计。",
+    unit="currency units",
+    unit_zh="元",
+    risk="rises",
+    minimum=0.0,
+    absent=0.0,
+    source="obligations",
+)
+def unpaid_obligations(obligations: ir.Table) -> ir.Table:
+    """Arrears of tax, unpaid penalties and judgments outstanding, in total."""
+    unpaid = obligations.filter(in_force(obligations, "settled_on"))
+    return unpaid.group_by("as_of_date", "entity_id").agg(value=exact_amount(unpaid.amount))
+
+
+def _of_entities(listings: ir.Table, kind: str) -> ir.Table:
+    return listings.filter(listings.entity_id.notnull(), listings.person_id.isnull(), listings.kind == kind)

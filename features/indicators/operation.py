@@ -1,0 +1,83 @@
+"""Operation 经营: licences, annual reports, changes of the register entry."""
+
+from __future__ import annotations
+
+import ibis
+import ibis.expr.types as ir
+
+from features.catalogue import indicator
+from features.measures import within_days
+
+LICENCE_CAP_DAYS = 3650
+"""Ten years: the longest usual term. A licence that does not lapse counts as this far from lapsing."""
+
+REPORT_LOOK_BACK_DAYS = 3 * 365
+"""Three years: as long as missed annual reports can lead to the list of serious violations."""
+
+CHANGE_LOOK_BACK_DAYS = 2 * 365
+"""Two years: frequent changes matter as a run, and older ones say little of who runs the entity now."""
+
+IDENTITY_FIELDS = ("address", "representative", "scope", "name")
+"""Changes by which an entity can become another one. Capital and shareholders change for ordinary reasons."""
+
+
+@indicator(
+    dimension="operation",
+    name_zh="证照有效",
+    description_zh="距最近一项必需许可到期的天数，已过期为负，长期有效按 3650 天计；没有必需许可的，为缺失。",
+    unit="days",
+    unit_zh="天",
+    risk="falls",
+    minimum=-float(LICENCE_CAP_DAYS),
+    maximum=float(LICENCE_CAP_DAYS),
+    source="licences",
+)
+def licence_validity(licences: ir.Table) -> ir.Table:
+    """Days until the first of the entity's required licences lapses: 0 on its last day, negative once lapsed.
+
+    Of each kind of licence the latest last day known counts, so a renewal supersedes. A licence without end counts as
+    3650 days, the most that any counts. Missing where no required licence is known.
+    """
+    required = licences.filter(licences.required)
+    left = required.valid_until.delta(required.as_of_date, unit="day")
+    days = ibis.coalesce(left, LICENCE_CAP_DAYS).clip(-LICENCE_CAP_DAYS, LICENCE_CAP_DAYS)
+    terms = required.mutate(days=days)
+    kinds = terms.group_by("as_of_date", "entity_id", "licence_type").agg(days=terms.days.max())
+    return kinds.group_by("as_of_date", "entity_id").agg(value=kinds.days.min())
+
+
+@indicator(
+    dimension="operation",
+    name_zh="年报缺报",
+    description_zh="近三年内记为逾期或未报的年报年度数；三年内没有任何年报记录的，为缺失。",
+    unit="report years",
+    unit_zh="个年度",
+    risk="rises",
+    minimum=0.0,
+    source="annual_reports",
+)
+def annual_report_lapses(annual_reports: ir.Table) -> ir.Table:
+    """Report years with a late or missed annual report in the last 3 years, each year counted once.
+
+    0 where reports are known and none lapsed, missing where no report is known in 3 years.
+    """
+    recent = annual_reports.filter(within_days(annual_reports, REPORT_LOOK_BACK_DAYS))
+    lapsed = recent.status.isin(("late", "missed"))
+    return recent.group_by("as_of_date", "entity_id").agg(value=recent.report_year.nunique(where=lapsed))
+
+
+@indicator(
+    dimension="operation",
+    name_zh="变更频次",
+    description_zh="近两年地址、法定代表人、经营范围、名称的变更次数。",
+    unit="changes",
+    unit_zh="次",
+    risk="rises",
+    minimum=0.0,
+    absent=0.0,
+    source="changes",
+)
+def registration_changes(changes: ir.Table) -> ir.Table:
+    """Changes of address, representative, scope or name in the last 2 years."""
+    recent = changes.filter(changes.field.isin(IDENTITY_FIELDS), within_days(changes, CHANGE_LOOK_BACK_DAYS))
+    return recent.group_by("as_of_date", "entity_id").agg(value=recent.count())

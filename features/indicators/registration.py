@@ -1,0 +1,80 @@
+"""Registration 主体登记: what the register says of an entity."""
+
+from __future__ import annotations
+
+import ibis
+import ibis.expr.types as ir
+
+from features.catalogue import indicator
+from features.measures import DAYS_PER_YEAR, age_days
+from features.rates import expected_failure_rate
+
+
+@indicator(
+    dimension="registration",
+    name_zh="注册资本",
+    description_zh="登记的注册资本；登记未载明的，为缺失。",
+    unit="currency units",
+    unit_zh="元",
+    risk="falls",
+    minimum=0.0,
+    source="entities.registered_capital",
+)
+def registered_capital(entities: ir.Table) -> ir.Table:
+    """Registered capital, as the register has it. Missing where the register gives none."""
+    return entities.select("as_of_date", "entity_id", value=entities.registered_capital)
+
+
+@indicator(
+    dimension="registration",
+    name_zh="行业类别",
+    description_zh="所属行业近三年检查不合格率，按检查次数向全体不合格率收缩；未登记行业的，为缺失。",
+    unit="share of inspections failed",
+    unit_zh="不合格检查占比",
+    risk="rises",
+    minimum=0.0,
+    maximum=1.0,
+    source="inspections of the industry; GB/T 4754-2017 division or the city's own class",
+)
+def industry_category(entities: ir.Table, inspections: ir.Table) -> ir.Table:
+    """Failure rate of inspections of active entities in the entity's industry over the last 3 years.
+
+    An industry with few inspections is held near the rate of all inspections; one without any has that rate. Missing
+    where the entity has no industry, or nobody was inspected.
+    """
+    rates = expected_failure_rate(entities, inspections)
+    return rates.filter(rates.industry_code.notnull()).select("as_of_date", "entity_id", value=rates.expected_rate)
+
+
+@indicator(
+    dimension="registration",
+    name_zh="存续年限",
+    description_zh="自成立之日起的年数；成立日期不明的，为缺失。",
+    unit="years",
+    unit_zh="年",
+    risk="falls",
+    minimum=0.0,
+    source="entities.established_date",
+)
+def years_in_operation(entities: ir.Table) -> ir.Table:
+    """Years since establishment. 0 where it lies ahead, missing where its day is unknown."""
+    years = ibis.greatest(age_days(entities, "established_date") / DAYS_PER_YEAR, 0.0)
+    dated = entities.mutate(value=years).filter(entities.established_date.notnull())
+    return dated.select("as_of_date", "entity_id", "value")
+
+
+@indicator(
+    dimension="registration",
+    name_zh="一址多照",
+    description_zh="同一规范化地址上的在营主体数（含本主体）；没有地址的，为缺失。",
+    unit="entities",
+    unit_zh="户",
+    risk="rises",
+    minimum=1.0,
+    source="entities.address_key",
+)
+def address_sharing(entities: ir.Table) -> ir.Table:
+    """Active entities registered at the same normalised address, this one included. Missing without an address."""
+    placed = entities.filter(entities.address_key.notnull())
+    here = ibis.window(group_by=["as_of_date", "address_key"])
+    return placed.select("as_of_date", "entity_id", value=placed.count().over(here))

@@ -1,0 +1,163 @@
+"""The matrix: one row for each active entity as of a date, one column for each indicator."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any, Protocol
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+import pyarrow as pa
+
+from data.errors import PointInTimeError
+from features.catalogue import Catalogue, Indicator, load_catalogue
+from features.point_in_time import known_population, known_tables
+
+KEYS = ("entity_id", "as_of_date")
+
+_ROWS_IN_A_BATCH = 20_000_000
+_DATES_IN_A_BATCH = 50
+
+
+class Records(Protocol):
+    """What the matrix needs of a city's records; data.records.Records has it."""
+
+    @property
+    def tables(self) -> dict[str, Path]: ...
+
+    @property
+    def records_id(self) -> str: ...
+
+    @property
+    def n_records(self) -> int: ...
+
+    def connect(self, threads: int | None = None) -> Any: ...
+
+
+def build_matrix(
+    records: Records,
+    as_of_dates: Iterable[date],
+    catalogue: Catalogue | None = None,
+    threads: int | None = None,
+) -> ir.Table:
+    """Return the indicators of every active entity as of each date.
+
+    Parameters
+    ----------
+    records : Records
+        A city's records.
+    as_of_dates : iterable of date
+        One date or many.
+    catalogue : Catalogue, optional
+        The indicators; by default all that are declared.
+    threads : int, optional
+        Threads of the engine; by default all cores.
+
+    Returns
+    -------
+    ir.Table
+        An expression of shape (active entities x dates, 2 + indicators): entity_id, as_of_date and one float64 column
+        per indicator in the order of the catalogue. Null is missing: nothing is known, or the city does not map the
+        table. Rows are in no order.
+
+    Raises
+    ------
+    PointInTimeError
+        Where no entity was known as of a date.
+    """
+    backend, dates = records.connect(threads), sorted(set(as_of_dates))
+    tables = _known_tables(backend, records.tables, dates)
+    return _matrix(tables["entities"], tables, set(records.tables), catalogue or load_catalogue())
+
+
+def matrix_for_pairs(
+    records: Records, pairs: pd.DataFrame, catalogue: Catalogue | None = None, threads: int | None = None
+) -> Iterator[pa.Table]:
+    """Yield the indicators of stated entities as of stated dates, in batches of dates.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        Columns entity_id and as_of_date, thousands of distinct dates at most; repeated pairs count once.
+
+    Yields
+    ------
+    pa.Table
+        One row for each distinct pair, sorted by date, then entity. All indicators are missing where the entity was
+        not known or not active as of the date.
+    """
+    catalogue = catalogue or load_catalogue()
+    wanted = pd.DataFrame(
+        {"entity_id": pairs["entity_id"].astype("str"), "as_of_date": pd.to_datetime(pairs["as_of_date"])}
+    ).drop_duplicates()
+    dates = sorted(wanted["as_of_date"].dt.date.unique())
+    for batch in _batches(dates, records.n_records):
+        backend = records.connect(threads)
+        rows = wanted[wanted["as_of_date"].dt.date.isin(batch)]
+        asked = backend.create_table("asked", ibis.memtable(rows).cast({"as_of_date": "date"}), temp=True)
+        tables = _known_tables(backend, records.tables, batch)
+        # Others shape what is expected of an entity, so they are in the tables; but only the asked get a row.
+        found = backend.create_table("found", tables["entities"].semi_join(asked, KEYS), temp=True)
+        matrix = _matrix(found, tables, set(records.tables), catalogue)
+        yield _with_the_unknown(matrix, asked).to_pyarrow()
+        backend.disconnect()
+
+
+def _known_tables(backend: Any, mapped: Iterable[str], as_of_dates: Sequence[date]) -> dict[str, ir.Table]:
+    _refuse_dates_before_all_records(backend, as_of_dates)
+    tables = known_tables(backend, mapped, as_of_dates)
+    # Nearly every indicator asks for the population: it is worked out once and kept.
+    population = known_population(backend.table("entities"), as_of_dates)
+    return {**tables, "entities": backend.create_table("population", population, temp=True)}
+
+
+def _matrix(rows: ir.Table, tables: dict[str, ir.Table], mapped: set[str], catalogue: Catalogue) -> ir.Table:
+    """Join the values of all indicators to the rows; one that is not available is null for all."""
+    keys = rows.select(*KEYS)
+    sides = {item.name: _side(item, tables) for item in catalogue if item.is_available(mapped)}
+    chain: ir.Table = keys
+    for name, side in sides.items():
+        chain = chain.left_join(
+            side, (keys.as_of_date == side[f"{name}_as_of"], keys.entity_id == side[f"{name}_entity"])
+        )
+    return chain.select(keys.entity_id, keys.as_of_date, **{item.name: _column(item, sides) for item in catalogue})
+
+
+def _side(item: Indicator, tables: dict[str, ir.Table]) -> ir.Table:
+    values = item.compute(tables)
+    keys = {f"{item.name}_as_of": values.as_of_date, f"{item.name}_entity": values.entity_id}
+    return values.select(**keys, **{item.name: values.value})
+
+
+def _column(item: Indicator, sides: dict[str, ir.Table]) -> ir.FloatingColumn:
+    if item.name not in sides:
+        return ibis.null().cast("float64")
+    value = sides[item.name][item.name]
+    return value if math.isnan(item.absent) else ibis.coalesce(value, item.absent)
+
+
+def _with_the_unknown(matrix: ir.Table, asked: ir.Table) -> ir.Table:
+    found = asked.left_join(matrix, list(KEYS), rname="{name}_found")
+    return found.drop(*(f"{key}_found" for key in KEYS)).order_by("as_of_date", "entity_id")
+
+
+def _batches(dates: list[date], n_records: int) -> Iterator[list[date]]:
+    size = max(1, min(_DATES_IN_A_BATCH, _ROWS_IN_A_BATCH // max(n_records, 1)))
+    for start in range(0, len(dates), size):
+        yield dates[start : start + size]
+
+
+def _refuse_dates_before_all_records(backend: Any, as_of_dates: Sequence[date]) -> None:
+    if not as_of_dates:
+        raise PointInTimeError("As-of dates must be given, got none.")
+    first = backend.table("entities").known_at.min().execute()
+    if pd.isna(first) or as_of_dates[0] <= pd.Timestamp(first).date():
+        known = "there is none" if pd.isna(first) else f"the first was known on {pd.Timestamp(first).date()}"
+        raise PointInTimeError(
+            f"An as-of date must lie after the day the first entity was known, got {as_of_dates[0]}; {known}. "
+            "Choose a later date."
+        )

@@ -1,0 +1,113 @@
+"""The wall: what was known as of a date, decided before an indicator sees a row.
+
+A record counts as of a date when it was known before that date and its withdrawal was not. An outcome that was learned
+later than its record (a column with `known_by`) is null until the day after it was learned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from functools import reduce
+from operator import and_
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+
+from data.schemas import TABLES, Table
+
+_TYPES = {"VARCHAR": "string", "DATE": "date", "DOUBLE": "float64", "BIGINT": "int64", "BOOLEAN": "boolean"}
+
+POPULATION_COLUMNS = (
+    "as_of_date",
+    "entity_id",
+    "entity_type",
+    "established_date",
+    "registered_capital",
+    "employees",
+    "size",
+    "industry_code",
+    "region_code",
+    "address_key",
+)
+"""What indicators get of the register. Names, full addresses and provenance are not among them: they are most of the
+register's bytes, and no indicator may look at a name."""
+
+
+def schema_of(table: Table) -> ibis.Schema:
+    """Return the Ibis schema of a canonical table."""
+    return ibis.schema({column.name: _TYPES[column.type] for column in table.columns})
+
+
+def known(table: ir.Table, declaration: Table, as_of_dates: Sequence[date]) -> ir.Table:
+    """Return the records known as of each date, with the column `as_of_date`.
+
+    Parameters
+    ----------
+    table : ir.Table
+        A canonical table with all its records.
+    declaration : Table
+        Its declaration in data.schemas.
+    as_of_dates : sequence of date
+        One date or many; a record appears once for each date as of which it was known.
+    """
+    dated = table.mutate(as_of_date=_as_of(as_of_dates))
+    visible = dated.filter(_known_before(dated, "known_at"), ~_known_before(dated, "withdrawn_at"))
+    return visible.mutate(
+        **{
+            column.name: ibis.ifelse(_known_before(visible, column.known_by), visible[column.name], ibis.null())
+            for column in declaration.columns
+            if column.known_by
+        }
+    )
+
+
+def known_population(entities: ir.Table, as_of_dates: Sequence[date]) -> ir.Table:
+    """Return the active entities as of each date, each in its latest known state (POPULATION_COLUMNS)."""
+    states = known(entities, TABLES["entities"], as_of_dates)
+    latest_first = states.mutate(
+        recency=ibis.row_number().over(group_by=["as_of_date", "entity_id"], order_by=ibis.desc("known_at"))
+    )
+    latest = latest_first.filter(latest_first.recency == 0)
+    return latest.filter(latest.status == "active").select(*POPULATION_COLUMNS)
+
+
+def known_tables(backend: Any, mapped: Iterable[str], as_of_dates: Sequence[date]) -> dict[str, ir.Table]:
+    """Return what was known of every canonical table but `entities`; a table that is not mapped is empty."""
+    mapped = set(mapped)
+    return {
+        name: known(_table(backend, name, mapped), declaration, as_of_dates)
+        for name, declaration in TABLES.items()
+        if name != "entities"
+    }
+
+
+def known_schemas() -> dict[str, ir.Table]:
+    """Return unbound tables as indicators get them, for compiling an indicator without records."""
+    population = {name: type_ for name, type_ in _dated(TABLES["entities"]).items() if name in POPULATION_COLUMNS}
+    return {
+        name: ibis.table(population if name == "entities" else _dated(declaration), name=name)
+        for name, declaration in TABLES.items()
+    }
+
+
+def _dated(declaration: Table) -> dict[str, Any]:
+    return {**schema_of(declaration), "as_of_date": "date"}
+
+
+def _table(backend: Any, name: str, mapped: set[str]) -> ir.Table:
+    if name in mapped:
+        return backend.table(name)
+    nothing = {column: ibis.null().cast(type_) for column, type_ in schema_of(TABLES[name]).items()}
+    return backend.table("entities").select(**nothing).filter(ibis.literal(False))
+
+
+def _as_of(as_of_dates: Sequence[date]) -> ir.DateValue:
+    # One date stays a literal, so that the engine can skip row groups; many are unnested, which keeps the scan single.
+    literals = [ibis.literal(as_of_date, "date") for as_of_date in as_of_dates]
+    return literals[0] if len(literals) == 1 else ibis.array(literals).unnest()
+
+
+def _known_before(table: ir.Table, column: str) -> ir.BooleanValue:
+    return reduce(and_, [table[column].notnull(), table[column] < table.as_of_date])

@@ -1,0 +1,55 @@
+"""The reference page of the indicators, from their declarations: docs/indicators.md."""
+
+from __future__ import annotations
+
+import math
+
+from features.catalogue import DIMENSIONS, Catalogue, Indicator, load_catalogue
+
+_HEAD = """# Indicators
+
+Written by `qianfen reference` from `features/indicators/`; do not edit.
+
+Each indicator is one number per active entity as of a date, from what was known before that date. Missing is not zero:
+where nothing is known the value is missing, and the expert card gives its neutral points. An indicator whose table a
+city does not map is missing for everybody.
+"""
+
+
+def indicators_page(catalogue: Catalogue | None = None) -> str:
+    """Return docs/indicators.md."""
+    catalogue = catalogue or load_catalogue()
+    sections = [_dimension_section(dimension, catalogue) for dimension in DIMENSIONS]
+    return _HEAD + "".join(sections)
+
+
+def _dimension_section(dimension: str, catalogue: Catalogue) -> str:
+    members = [item for item in catalogue if item.dimension == dimension]
+    return f"\n## {dimension} {DIMENSIONS[dimension]}\n" + "".join(_indicator_section(item) for item in members)
+
+
+def _indicator_section(item: Indicator) -> str:
+    rows = {
+        "unit": f"{item.unit} ({item.unit_zh})",
+        "risk": f"{item.risk} with the value",
+        "range": _range(item),
+        "where nothing applies": "missing" if math.isnan(item.absent) else f"{item.absent:g}",
+        "needs": _needs(item),
+        "source": item.source,
+    }
+    table = "".join(f"| {name} | {text} |\n" for name, text in rows.items())
+    return (
+        f"\n### {item.name} {item.name_zh}\n\n{item.description}\n\n{item.description_zh}\n\n| | |\n|---|---|\n{table}"
+    )
+
+
+def _range(item: Indicator) -> str:
+    low = "" if item.minimum is None else f"from {item.minimum:g}"
+    high = "" if item.maximum is None else f"to {item.maximum:g}"
+    return f"{low} {high}".strip() or "any"
+
+
+def _needs(item: Indicator) -> str:
+    needed = [table for table in item.tables if table not in item.optional]
+    one_of = [f"one of {' or '.join(item.optional)}"] if item.optional else []
+    return ", ".join(needed + one_of)

@@ -1,0 +1,189 @@
+"""Snapshots: the matrix as of a date, on disk, immutable, with a manifest that says what it was made from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from data.errors import NotFoundError, StorageError
+from data.files import atomic_folder, fingerprint, read_json, sha256_of, source_fingerprint, write_json
+from data.records import Records
+from data.settings import Settings
+from features.catalogue import load_catalogue
+from features.matrix import build_matrix, matrix_for_pairs
+
+Progress = Callable[[str], None]
+
+ROWS_IN_A_GROUP = 20_000
+"""Rows of a Parquet row group: a look-up of one entity decodes one group."""
+
+# What shapes a matrix beside the records and the formulas in the catalogue's hash.
+_CODE = ("features.point_in_time", "features.matrix")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The indicators of everybody as of one date, or of stated pairs of entity and date.
+
+    Attributes
+    ----------
+    folder : Path
+        Where matrix.parquet and manifest.json lie.
+    manifest : dict
+        snapshot_id, as_of_date (None for pairs), catalogue_hash, indicators, records_id, records (SHA-256 per table),
+        n_entities, n_rows, share_missing (per indicator), sha256 of the Parquet file.
+    """
+
+    folder: Path
+    manifest: dict[str, Any]
+
+    @property
+    def snapshot_id(self) -> str:
+        """Stand for the records, the date or pairs, and the formulas that went in."""
+        return str(self.manifest["snapshot_id"])
+
+    @property
+    def as_of_date(self) -> date | None:
+        """The date; None for pairs."""
+        text = self.manifest["as_of_date"]
+        return date.fromisoformat(text) if text else None
+
+    @property
+    def path(self) -> Path:
+        """Parquet file: entity_id, as_of_date and the indicators as float64, null where missing."""
+        return self.folder / "matrix.parquet"
+
+    @property
+    def indicators(self) -> tuple[str, ...]:
+        """Names of the indicators, in the order of the columns."""
+        return tuple(self.manifest["indicators"])
+
+    def read(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Return the matrix, sorted by entity_id; missing is NaN. `columns` picks some, in that order."""
+        return _as_frame(pq.read_table(self.path, columns=list(columns) if columns is not None else None))
+
+    def lookup(self, entity_ids: Iterable[str]) -> pd.DataFrame:
+        """Return the rows of some entities, sorted by entity_id; entities that are not there have no row."""
+        wanted = pa.array(sorted(set(entity_ids)), pa.string())
+        return _as_frame(pq.read_table(self.path, filters=pc.field("entity_id").isin(wanted)))
+
+    def verify(self) -> None:
+        """Raise StorageError where the Parquet file is not the one that was written."""
+        if not self.path.is_file() or sha256_of(self.path) != self.manifest["sha256"]:
+            raise StorageError(f"{self.path} must be as it was written, it is not. Remove {self.folder} and run again.")
+
+
+def build_snapshot(records: Records, as_of_date: date, settings: Settings, progress: Progress = print) -> Snapshot:
+    """Return the snapshot as of a date; build it unless it is there already.
+
+    Raises
+    ------
+    PointInTimeError
+        Where no entity was known as of the date.
+    """
+    snapshot_id = _snapshot_id(records, as_of_date.isoformat())
+    folder = _home(records, settings) / f"{as_of_date.isoformat()}-{snapshot_id}"
+    if _is_whole(folder):
+        progress(f"Snapshot as of {as_of_date} is there already: skipped.")
+        return _open(folder)
+    progress(f"Building the indicators as of {as_of_date}.")
+    matrix = build_matrix(records, [as_of_date], threads=settings.threads).order_by("entity_id")
+    with atomic_folder(folder) as beside:
+        n_rows = _write(beside, matrix.to_pyarrow(), records, snapshot_id, as_of_date.isoformat())
+    progress(f"Snapshot {snapshot_id} as of {as_of_date}: {n_rows} entities.")
+    return _open(folder)
+
+
+def build_pairs_snapshot(
+    records: Records, pairs: pd.DataFrame, label: str, settings: Settings, progress: Progress = print
+) -> Snapshot:
+    """Return the snapshot of stated pairs (columns entity_id, as_of_date); build it unless it is there already.
+
+    The file has one row for each distinct pair, sorted by as_of_date, then entity_id. `label` names the folder.
+    """
+    keys = pairs.assign(as_of_date=pd.to_datetime(pairs["as_of_date"]).dt.strftime("%Y-%m-%d"))
+    asked = sorted(set(zip(keys["entity_id"].astype(str), keys["as_of_date"], strict=True)))
+    snapshot_id = _snapshot_id(records, fingerprint(asked))
+    folder = _home(records, settings) / f"{label}-{snapshot_id}"
+    if _is_whole(folder):
+        progress(f"Snapshot of {label} is there already: skipped.")
+        return _open(folder)
+    progress(f"Building the indicators of {len(asked)} pairs of entity and date ({label}).")
+    tables = matrix_for_pairs(records, pairs, threads=settings.threads)
+    with atomic_folder(folder) as beside:
+        n_rows = _write(beside, pa.concat_tables(tables), records, snapshot_id, None)
+    progress(f"Snapshot {snapshot_id} of {label}: {n_rows} rows.")
+    return _open(folder)
+
+
+def open_snapshot(records: Records, as_of_date: date, settings: Settings) -> Snapshot:
+    """Return the snapshot as of a date; NotFoundError where it was not built from these records and formulas."""
+    folder = _home(records, settings) / f"{as_of_date.isoformat()}-{_snapshot_id(records, as_of_date.isoformat())}"
+    if not _is_whole(folder):
+        raise NotFoundError(
+            f"{records.city_name} has no snapshot as of {as_of_date} from its present records. "
+            f"Run `qianfen features build {records.city_name} --as-of {as_of_date}`."
+        )
+    return _open(folder)
+
+
+def load_snapshot(folder: Path) -> Snapshot:
+    """Return the snapshot in a folder, whatever records and formulas it was made from."""
+    if not _is_whole(folder):
+        raise NotFoundError(f"{folder} must be the folder of a snapshot, it holds none. Build the snapshot first.")
+    return _open(folder)
+
+
+def _write(folder: Path, matrix: pa.Table, records: Records, snapshot_id: str, as_of_date: str | None) -> int:
+    """Write the matrix and its manifest; the same rows give the same bytes."""
+    names = load_catalogue().names
+    schema = pa.schema([("entity_id", pa.string()), ("as_of_date", pa.date32()), *((n, pa.float64()) for n in names)])
+    path = folder / "matrix.parquet"
+    pq.write_table(matrix.cast(schema), path, row_group_size=ROWS_IN_A_GROUP, compression="zstd")
+    sources = {
+        "snapshot_id": snapshot_id,
+        "city": records.city_name,
+        "as_of_date": as_of_date,
+        "catalogue_hash": load_catalogue().hash,
+        "indicators": list(names),
+        "records_id": records.records_id,
+        "records": {name: table["sha256"] for name, table in records.manifest["tables"].items()},
+    }
+    counts = {
+        "n_entities": len(matrix["entity_id"].unique()),
+        "n_rows": matrix.num_rows,
+        "share_missing": {name: matrix[name].null_count / max(matrix.num_rows, 1) for name in names},
+        "sha256": sha256_of(path),
+        "created_at": pd.Timestamp.now(tz="UTC").isoformat(timespec="seconds"),
+    }
+    write_json(folder / "manifest.json", sources | counts)
+    return int(matrix.num_rows)
+
+
+def _snapshot_id(records: Records, what: str) -> str:
+    return fingerprint(records.records_id, what, load_catalogue().hash, source_fingerprint(*_CODE))
+
+
+def _home(records: Records, settings: Settings) -> Path:
+    return settings.var / "cities" / records.city_name / "snapshots"
+
+
+def _is_whole(folder: Path) -> bool:
+    return (folder / "manifest.json").is_file() and (folder / "matrix.parquet").is_file()
+
+
+def _open(folder: Path) -> Snapshot:
+    return Snapshot(folder, read_json(folder / "manifest.json"))
+
+
+def _as_frame(table: pa.Table) -> pd.DataFrame:
+    frame: pd.DataFrame = table.to_pandas(date_as_object=False)
+    return frame

@@ -1,0 +1,141 @@
+"""The operational database: gradings, grades and the log of look-ups. SQLite embedded, PostgreSQL in production."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import alembic.command
+import alembic.config
+from sqlalchemy import JSON, DateTime, Double, Engine, ForeignKey, Index, String, create_engine, event, make_url, text
+from sqlalchemy.exc import DBAPIError, NoSuchModuleError
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from data.errors import ConfigurationError, StorageError
+
+MIGRATIONS = Path(__file__).resolve().parent / "migrations"
+_BUSY_SECONDS = 30
+
+
+class Base(DeclarativeBase):
+    """Declarations of the tables; the migrations create them."""
+
+
+class GradingRow(Base):
+    """One grading of a city's whole population. `complete` once all its grades are in; at most one is `in_force`."""
+
+    __tablename__ = "gradings"
+    __table_args__ = (
+        Index(
+            "gradings_in_force", "city", unique=True, sqlite_where=text("in_force"), postgresql_where=text("in_force")
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    city: Mapped[str] = mapped_column(String(100))
+    as_of_date: Mapped[date]
+    model_version: Mapped[str] = mapped_column(String(64))
+    snapshot_id: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    n_entities: Mapped[int]
+    grade_counts: Mapped[dict[str, int]] = mapped_column(JSON)
+    complete: Mapped[bool]
+    in_force: Mapped[bool]
+
+
+class GradeRow(Base):
+    """One entity's grade in one grading."""
+
+    __tablename__ = "grades"
+    # The key is the table in SQLite: half the size, and no second look-up.
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012
+
+    grading_id: Mapped[int] = mapped_column(ForeignKey("gradings.id", ondelete="CASCADE"), primary_key=True)
+    entity_id: Mapped[str] = mapped_column(String(100), primary_key=True)
+    points: Mapped[float] = mapped_column(Double)
+    grade: Mapped[str] = mapped_column(String(8))
+    probability: Mapped[float] = mapped_column(Double)
+    expert_points: Mapped[float] = mapped_column(Double)
+    expert_grade: Mapped[str] = mapped_column(String(8))
+
+
+class LookupRow(Base):
+    """Who looked at what, and why."""
+
+    __tablename__ = "lookups"
+    __table_args__ = (Index("lookups_of_entity", "entity_id", "at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    who: Mapped[str] = mapped_column(String(200))
+    why: Mapped[str] = mapped_column(String(500))
+    what: Mapped[str] = mapped_column(String(100))
+    city: Mapped[str] = mapped_column(String(100))
+    entity_id: Mapped[str | None] = mapped_column(String(100))
+    as_of_date: Mapped[date | None]
+    model_version: Mapped[str | None] = mapped_column(String(64))
+
+
+@cache
+def open_database(url: str) -> Engine:
+    """Return an engine on the operational database, its tables upgraded to the newest version.
+
+    Raises
+    ------
+    ConfigurationError
+        Where the URL is of a database that is not installed.
+    StorageError
+        Where the database refuses.
+    """
+    engine = _engine(url)
+    with storage_explained("upgraded"), engine.begin() as connection:
+        configuration = alembic.config.Config()
+        configuration.set_main_option("script_location", str(MIGRATIONS))
+        configuration.attributes["connection"] = connection
+        alembic.command.upgrade(configuration, "head")
+    return engine
+
+
+def now() -> datetime:
+    """Return the present, with its time zone."""
+    return datetime.now(UTC)
+
+
+@contextmanager
+def storage_explained(what: str) -> Iterator[None]:
+    """Turn what the database refuses into a StorageError; parameters, which may be personal, stay out of the text."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise StorageError(
+            f"The operational database could not be {what}: {error.orig}. See that it is reachable and has space."
+        ) from error
+
+
+def _engine(url: str) -> Engine:
+    try:
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "sqlite" and parsed.database:
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(parsed, pool_pre_ping=parsed.get_backend_name() != "sqlite", hide_parameters=True)
+    except (NoSuchModuleError, ModuleNotFoundError) as error:
+        raise ConfigurationError(
+            f"QIANFEN_DATABASE_URL must name a database whose driver is installed: {error}. Install the driver."
+        ) from error
+    if parsed.get_backend_name() == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _: Any) -> None:
+    """Let readers go on while a grading is written, wait for a busy writer, and keep references whole."""
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = NORMAL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()

@@ -1,0 +1,203 @@
+"""The scorer of one city: the champion, the snapshots and the grading in force, behind one question and one answer."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sqlalchemy import Engine
+
+from data.city import City, load_city
+from data.errors import NotFoundError, NotReadyError
+from data.files import read_json
+from data.settings import Settings
+from features.catalogue import load_catalogue
+from features.snapshots import Snapshot, load_snapshot
+from serving.database import open_database
+from serving.grades import GradingInForce, grading_in_force
+from serving.lookups import Asker, record_lookups
+from serving.reply import Replies
+from serving.request import ScoreItem
+from training.additive import AdditiveModel
+from training.registry import load_champion
+
+_UNKNOWN_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Values of one item, NaN where missing, and where they came from."""
+
+    values: NDArray[np.float64]
+    as_of_date: date | None
+    snapshot_id: str | None
+
+
+class Scorer:
+    """Answers for one city. Safe to use from several threads."""
+
+    def __init__(self, city: City, settings: Settings) -> None:
+        self.city = city
+        self.settings = settings
+        self._model: AdditiveModel | None = None
+        self._lock = threading.Lock()
+
+    @classmethod
+    def open(cls, settings: Settings) -> Scorer:
+        """Return the scorer of the city that the settings name."""
+        return cls(load_city(settings.city), settings)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The operational database."""
+        return open_database(self.settings.database_url)
+
+    @property
+    def model(self) -> AdditiveModel:
+        """The champion, loaded once; looked for again as long as there is none. NotReadyError where there is none."""
+        with self._lock:
+            if self._model is None:
+                try:
+                    self._model = load_champion(self.city, self.settings)
+                except NotFoundError as error:
+                    raise NotReadyError(str(error)) from error
+            return self._model
+
+    @cached_property
+    def replies(self) -> Replies:
+        """What turns the champion's scores into replies."""
+        return Replies(self.city, load_catalogue(), self.model)
+
+    def is_ready(self) -> bool:
+        """Say whether entities can be scored."""
+        try:
+            self.snapshot(None)
+        except (NotReadyError, NotFoundError):
+            return False
+        return True
+
+    def grading(self) -> GradingInForce:
+        """Return the grading in force; NotReadyError before the first."""
+        grading = grading_in_force(self.engine, self.city.name)
+        if grading is None:
+            raise NotReadyError(f"{self.city.name} is not graded yet. Run `qianfen grade {self.city.name}`.")
+        return grading
+
+    def score(self, items: Sequence[ScoreItem], asker: Asker) -> list[dict[str, Any]]:
+        """Return one reply for each item, in order; who looked at which entity is written down first.
+
+        Raises
+        ------
+        NotReadyError
+            Where nothing is trained, or an entity is asked for and nothing is graded.
+        NotFoundError
+            For an unknown entity or a date without a snapshot; nothing is answered then.
+        """
+        model = self.model
+        found = self._find(items)
+        record_lookups(
+            self.engine,
+            self.city.name,
+            asker,
+            [
+                (item.entity_id, f.as_of_date, model.model_version)
+                for item, f in zip(items, found, strict=True)
+                if item.entity_id is not None
+            ],
+        )
+        matrix = np.vstack([f.values for f in found])
+        scores = model.score(matrix)
+        return [
+            self.replies.reply(scores, row, matrix[row].tolist(), item.entity_id, f.as_of_date, f.snapshot_id)
+            for row, (item, f) in enumerate(zip(items, found, strict=True))
+        ]
+
+    def snapshot(self, as_of_date: date | None) -> Snapshot:
+        """Return the snapshot as of a date; of the grading in force where none is named.
+
+        Raises
+        ------
+        NotReadyError
+            Where nothing is trained or graded, or the grades stem from other indicators than the champion's.
+        NotFoundError
+            Where there is none as of the date; the text names the dates there are.
+        """
+        model, grading = self.model, self.grading()
+        if as_of_date in (None, grading.as_of_date):
+            return self._graded_snapshot(grading, model)
+        folders = self.snapshot_folders()
+        if as_of_date not in folders:
+            there = ", ".join(str(day) for day in sorted({*folders, grading.as_of_date}))
+            raise NotFoundError(
+                f"{self.city.name} has no indicators as of {as_of_date}; there are those as of: {there}. "
+                f"Ask for one of these, or run `qianfen features build {self.city.name} --as-of {as_of_date}`."
+            )
+        return load_snapshot(folders[as_of_date])
+
+    def _graded_snapshot(self, grading: GradingInForce, model: AdditiveModel) -> Snapshot:
+        snapshot = load_snapshot(self._home / f"{grading.as_of_date}-{grading.snapshot_id}")
+        if snapshot.manifest["catalogue_hash"] != model.manifest["catalogue_hash"]:
+            raise NotReadyError(
+                f"The grades of {self.city.name} as of {grading.as_of_date} must stem from the champion's indicators, "
+                f"they do not. Run `qianfen grade {self.city.name}`."
+            )
+        return snapshot
+
+    def _find(self, items: Sequence[ScoreItem]) -> list[_Found]:
+        wanted: dict[date | None, list[str]] = {}
+        for item in items:
+            if item.entity_id is not None:
+                wanted.setdefault(item.as_of_date, []).append(item.entity_id)
+        by_date = {day: self._look_up(day, entity_ids) for day, entity_ids in wanted.items()}
+        return [_given(item) if item.indicators else by_date[item.as_of_date][str(item.entity_id)] for item in items]
+
+    def _look_up(self, as_of_date: date | None, entity_ids: Sequence[str]) -> Mapping[str, _Found]:
+        snapshot = self.snapshot(as_of_date)
+        rows = snapshot.lookup(entity_ids)
+        known = dict(zip(rows["entity_id"], _matrix(rows, self.model.names), strict=True))
+        unknown = [entity_id for entity_id in dict.fromkeys(entity_ids) if entity_id not in known]
+        if unknown:
+            raise NotFoundError(_unknown_entities(unknown, snapshot))
+        return {
+            entity_id: _Found(known[entity_id], snapshot.as_of_date, snapshot.snapshot_id) for entity_id in entity_ids
+        }
+
+    @property
+    def _home(self) -> Path:
+        return self.settings.var / "cities" / self.city.name / "snapshots"
+
+    def snapshot_folders(self) -> dict[date, Path]:
+        """Return the newest snapshot as of each date that has the champion's indicators."""
+        manifests = [(read_json(path), path.parent) for path in self._home.glob("[0-9]*/manifest.json")]
+        fitting = [
+            (manifest, folder)
+            for manifest, folder in manifests
+            if manifest["as_of_date"] and manifest["catalogue_hash"] == self.model.manifest["catalogue_hash"]
+        ]
+        fitting.sort(key=lambda pair: str(pair[0]["created_at"]))
+        return {date.fromisoformat(manifest["as_of_date"]): folder for manifest, folder in fitting}
+
+
+def _given(item: ScoreItem) -> _Found:
+    assert item.indicators is not None, "an item has an entity or indicators"
+    return _Found(np.array([np.nan if value is None else value for value in item.indicators]), None, None)
+
+
+def _matrix(rows: pd.DataFrame, names: Sequence[str]) -> NDArray[np.float64]:
+    return rows[list(names)].to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _unknown_entities(unknown: Sequence[str], snapshot: Snapshot) -> str:
+    shown = ", ".join(f"'{entity_id}'" for entity_id in unknown[:_UNKNOWN_SHOWN])
+    more = f" and {len(unknown) - _UNKNOWN_SHOWN} more" if len(unknown) > _UNKNOWN_SHOWN else ""
+    return (
+        f"No active entity {shown}{more} was known as of {snapshot.as_of_date}. See the code, or ask for another date."
+    )

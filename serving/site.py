@@ -1,0 +1,227 @@
+"""The review pages, rendered on the server: search and grades in force, and one entity's points with their reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import jinja2
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from data.errors import NotFoundError, NotReadyError, QianfenError
+from features.catalogue import load_catalogue
+from features.snapshots import Snapshot
+from serving.entities import MOST_FOUND, EntityFacts, entity_facts, find_entities
+from serving.grades import GradingInForce, grades_of
+from serving.lookups import Asker, record_lookups
+from serving.request import ScoreItem, parse_date
+from serving.review_page import bands, draw
+from serving.scoring import Scorer
+from serving.wording import LANGUAGES, words
+
+_FOLDER = Path(__file__).resolve().parent
+_HEADERS = {
+    # Names stand in addresses and pages: neither caches nor other sites may learn them.
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'",
+}
+
+# Swagger UI comes with BentoML; BentoML's own page around it would call home.
+_DOCS_POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
+
+ScorerSource = Callable[[], Scorer]
+
+
+def create_site(scorer: ScorerSource, routes: tuple[BaseRoute, ...] = ()) -> Starlette:
+    """Return the application with the pages, their style sheet and further routes."""
+
+    def home(request: Request) -> Response:
+        return _shown(scorer(), request, _home)
+
+    def entity(request: Request) -> Response:
+        return _shown(scorer(), request, _entity)
+
+    return Starlette(
+        routes=[
+            Route("/", home),
+            Route("/entities/{entity_id:path}", entity),
+            Route("/docs", _docs),
+            Mount("/static", StaticFiles(directory=_FOLDER / "static")),
+            *routes,
+        ]
+    )
+
+
+def _docs(_: Request) -> Response:
+    page = _templates().get_template("docs.html").render()
+    return HTMLResponse(page, headers=_HEADERS | {"Content-Security-Policy": _DOCS_POLICY})
+
+
+def _shown(scorer: Scorer, request: Request, page: Callable[[Scorer, Request, str], Response]) -> Response:
+    """Show a page; what a user can act on becomes a page of its own, with its status."""
+    language = _language(scorer, request)
+    try:
+        return page(scorer, request, language)
+    except NotReadyError as error:
+        return _message(scorer, request, language, error, "not_ready_title", words(language)["not_ready"])
+    except QianfenError as error:
+        return _message(scorer, request, language, error, "error_title", str(error))
+
+
+def _home(scorer: Scorer, request: Request, language: str) -> Response:
+    grading = scorer.grading()
+    wanted = request.query_params.get("q", "").strip()
+    found = _search(scorer, request, grading, wanted) if wanted else []
+    return _page(
+        "home.html",
+        scorer,
+        request,
+        language,
+        grading=grading,
+        grades=_shares(scorer, grading),
+        wanted=wanted,
+        found=found,
+        most_found=MOST_FOUND,
+    )
+
+
+def _search(scorer: Scorer, request: Request, grading: GradingInForce, wanted: str) -> list[dict[str, Any]]:
+    snapshot = scorer.snapshot(None)
+    facts = find_entities(scorer.settings, snapshot, wanted)
+    grades = grades_of(scorer.engine, grading.id, [f.entity_id for f in facts])
+    found = [{"facts": f, "grade": grades.get(f.entity_id)} for f in facts]
+    _record(scorer, request, "GET /", [f.entity_id for f in facts], grading.as_of_date, grading.model_version)
+    return found
+
+
+def _shares(scorer: Scorer, grading: GradingInForce) -> list[dict[str, Any]]:
+    cut_points = scorer.model.cut_points
+    total = max(grading.n_entities, 1)
+    return [
+        {"grade": band.grade, "n": n, "share": n / total, "from_points": band.from_points}
+        for band in bands(cut_points)
+        for n in [grading.grade_counts.get(band.grade, 0)]
+    ]
+
+
+def _entity(scorer: Scorer, request: Request, language: str) -> Response:
+    entity_id = request.path_params["entity_id"]
+    as_of = request.query_params.get("as_of")
+    item = ScoreItem(entity_id=entity_id, as_of_date=parse_date(as_of, "as_of") if as_of else None)
+    try:
+        snapshot = scorer.snapshot(item.as_of_date)
+    except NotFoundError as error:
+        return _message(scorer, request, language, error, "no_date_title", str(error))
+    try:
+        reply = scorer.score([item], _asker(request, "GET /entities"))[0]
+    except NotFoundError as error:
+        _record(scorer, request, "GET /entities", [entity_id], snapshot.as_of_date, None)
+        text = words(language)["unknown_entity"].format(entity_id[:100])
+        return _message(scorer, request, language, error, "unknown_entity_title", text)
+    return _review(scorer, request, language, snapshot, reply)
+
+
+def _review(scorer: Scorer, request: Request, language: str, snapshot: Snapshot, reply: Mapping[str, Any]) -> Response:
+    entity_id = reply["entity_id"]
+    facts: EntityFacts | None = entity_facts(scorer.settings, snapshot, [entity_id]).get(entity_id)
+    model = scorer.model
+    return _page(
+        "entity.html",
+        scorer,
+        request,
+        language,
+        entity_id=entity_id,
+        facts=facts,
+        reply=reply,
+        bands=bands(model.cut_points),
+        drawing=draw(reply, load_catalogue(), model.cut_points, language, scorer.city.currency),
+        horizon_days=scorer.city.label.horizon_days,
+        dates=_dates(scorer, snapshot.as_of_date),
+    )
+
+
+def _dates(scorer: Scorer, shown: date | None) -> list[date]:
+    known = {*scorer.snapshot_folders(), scorer.grading().as_of_date}
+    return sorted({*known, shown} - {None}, reverse=True)  # type: ignore[arg-type]
+
+
+def _message(scorer: Scorer, request: Request, language: str, error: QianfenError, title: str, text: str) -> Response:
+    return _page(
+        "message.html",
+        scorer,
+        request,
+        language,
+        status=error.http_status,
+        message_title=words(language)[title],
+        text=text,
+        detail=str(error),
+    )
+
+
+def _page(template: str, scorer: Scorer, request: Request, language: str, status: int = 200, **values: Any) -> Response:
+    def link(path: str, **changes: str) -> str:
+        """Return an address that keeps language and reason of this request."""
+        kept = {k: v for k, v in request.query_params.items() if k in ("lang", "why")}
+        query = {k: v for k, v in (kept | changes).items() if v}
+        return path + (f"?{urlencode(query)}" if query else "")
+
+    other = LANGUAGES[1 - LANGUAGES.index(language)]
+    here = dict(request.query_params) | {"lang": other}
+    content = (
+        _templates()
+        .get_template(template)
+        .render(
+            t=words(language),
+            language=language,
+            switch=f"{quote(request.url.path)}?{urlencode(here)}",
+            title=scorer.city.title_zh if language == "zh" else scorer.city.title,
+            why=request.query_params.get("why", ""),
+            chosen_language=request.query_params.get("lang", ""),
+            link=link,
+            **values,
+        )
+    )
+    return HTMLResponse(content, status, headers={**_HEADERS, "Content-Language": words(language)["html_lang"]})
+
+
+def _language(scorer: Scorer, request: Request) -> str:
+    asked = request.query_params.get("lang")
+    return asked if asked in LANGUAGES else scorer.city.languages[0]
+
+
+def _asker(request: Request, what: str) -> Asker:
+    return Asker.of_request(request.headers, request.query_params, what)
+
+
+def _record(
+    scorer: Scorer, request: Request, what: str, entity_ids: list[str], as_of_date: date | None, version: str | None
+) -> None:
+    looked_up = [(entity_id[:100], as_of_date, version) for entity_id in entity_ids]
+    record_lookups(scorer.engine, scorer.city.name, _asker(request, what), looked_up)
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_FOLDER / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["path"] = lambda text: quote(text, safe="")
+    environment.filters["one_decimal"] = lambda number: f"{number:,.1f}".replace("-", "−")
+    environment.filters["percent"] = lambda share: f"{share:.1%}"
+    environment.filters["thousands"] = lambda number: f"{number:,}"
+    return environment

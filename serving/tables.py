@@ -1,0 +1,66 @@
+"""Small tables that commands print."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from training.published import PublishedRow
+
+MODEL_METRICS = (
+    "roc_auc",
+    "average_precision",
+    "brier_score",
+    "precision_at_10_percent",
+    "expected_calibration_error",
+)
+
+
+def model_table(metrics: Mapping[str, Mapping[str, float]]) -> str:
+    """Return the models side by side."""
+    heads = ("AUC", "avg precision", "Brier", "precision@10%", "calibration error")
+    lines = [f"  {'':<18}" + "".join(f"{head:>19}" for head in heads)]
+    for name, values in metrics.items():
+        lines.append(f"  {name:<18}" + "".join(f"{values[metric]:>19.4f}" for metric in MODEL_METRICS))
+    return "\n".join(lines)
+
+
+def grade_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return share and violation rate of each grade."""
+    lines = [f"  {'grade':<8}{'entities':>12}{'share':>9}{'inspected':>12}{'violations':>13}"]
+    for row in rows:
+        rate = "" if row["violation_rate"] is None else f"{row['violation_rate']:.1%}"
+        lines.append(f"  {row['grade']:<8}{row['n']:>12,}{row['share']:>9.1%}{row['n_labelled']:>12,}{rate:>13}")
+    return "\n".join(lines)
+
+
+def published_table(rows: Sequence[PublishedRow]) -> str:
+    """Return figures beside what was published."""
+    lines = []
+    for row in rows:
+        lines.append(f"{row.name} on the rows of {row.on}")
+        for name, figure in row.figures.items():
+            expected = row.expected.get(name)
+            verdict = (
+                ""
+                if expected is None
+                else f"  published {expected}  {'as published' if name not in row.disagreeing else 'DIFFERS'}"
+            )
+            lines.append(f"  {name:<28}{figure:>14.8g}{verdict}")
+    return "\n".join(lines)
+
+
+def reason_table(reply: Mapping[str, Any], language: str) -> str:
+    """Return a reply as text: the sum, the largest contributions first, each with its sentence."""
+    contributions = sorted(reply["contributions"], key=lambda c: -abs(c["total"]))
+    lines = [
+        f"{reply['entity_id']} as of {reply['as_of_date']}: {reply['points']:.1f} points, grade {reply['grade']}, "
+        f"probability {reply['probability']:.1%}. The experts' card alone: {reply['expert_points']:.1f}, "
+        f"grade {reply['expert_grade']}.",
+        f"{reply['base_points']:>8.1f}  base points",
+        *(f"{c['total']:>+8.1f}  {c['name_zh']} {c['indicator']}: {c[f'sentence_{language}']}" for c in contributions),
+    ]
+    if reply["clipping"]:
+        lines.append(f"{reply['clipping']:>+8.1f}  held within 0 to 1000")
+    lines.append(f"{reply['points']:>8.1f}  points (model {reply['model_version']}, snapshot {reply['snapshot_id']})")
+    return "\n".join(lines)

@@ -1,0 +1,102 @@
+"""The words of the pages, in Chinese and in English."""
+
+from __future__ import annotations
+
+LANGUAGES = ("zh", "en")
+
+_WORDS: dict[str, tuple[str, str]] = {
+    "html_lang": ("zh-CN", "en"),
+    "other_language": ("English", "中文"),
+    "product": ("千分 · 主体风险分级", "Qianfen · risk grades"),
+    "home": ("首页", "Home"),
+    "search": ("查询", "Search"),
+    "search_label": ("主体代码或名称", "Code or name of an entity"),
+    "why_label": ("查询事由", "Reason for the look-up"),
+    "found": ("查询结果", "Results"),
+    "found_most": ("仅显示前 20 户，请输入更完整的名称。", "Only the first 20 are shown; enter more of the name."),
+    "none_found": ("没有符合条件的在营主体。", "No active entity matches."),
+    "newest_grading": ("现行分级", "Grades in force"),
+    "graded_entities": ("已分级主体", "entities graded"),
+    "share_of_grades": ("各等级主体数", "Entities by grade"),
+    "grade": ("等级", "Grade"),
+    "grade_of": ("{} 级", "Grade {}"),
+    "entities": ("主体数", "Entities"),
+    "share": ("占比", "Share"),
+    "from_points_up": ("起始分", "From points"),
+    "as_of": ("截至日期", "As of"),
+    "as_of_short": ("截至 {}", "as of {}"),
+    "show": ("查看", "Show"),
+    "code": ("主体代码", "Code"),
+    "name": ("名称", "Name"),
+    "district": ("所属区域", "District"),
+    "industry": ("行业", "Industry"),
+    "status": ("登记状态", "Status"),
+    "established": ("成立日期", "Established"),
+    "not_known": ("无记录", "not known"),
+    "neutral": ("无记录（按中性分计）", "not known (neutral points)"),
+    "points": ("风险分", "Points"),
+    "points_of_thousand": ("满分 1000 分，分数越高风险越高", "of 1000; more points, more risk"),
+    "probability": ("违规概率", "Probability"),
+    "probability_note": (
+        "如在未来 {} 天内接受检查，查出违规的可能性",
+        "that an inspection within {} days finds a violation",
+    ),
+    "expert_card": ("专家评分卡", "Experts' card alone"),
+    "expert_note": ("仅按专家权重计分", "by the experts' weights only"),
+    "scale": ("千分标尺", "Thousand-point scale"),
+    "why_grade": ("分数由来", "Where the points come from"),
+    "why_grade_note": (
+        "自平均主体的基础分起，逐项相加，得到本主体的风险分。各项按影响大小排列。",
+        "From the points of the average entity, item by item, to this entity's points; the largest effects come first.",
+    ),
+    "indicator": ("指标", "Indicator"),
+    "effect": ("影响", "Effect"),
+    "expert": ("专家", "Experts"),
+    "learned": ("历史", "History"),
+    "total": ("合计", "Total"),
+    "legend_expert": ("专家评分卡给出的部分", "what the experts' card says"),
+    "legend_learned": ("历史记录修正的部分", "what history adds or takes away"),
+    "boundary": ("等级分界", "boundary of two grades"),
+    "base_points": ("基础分", "Base points"),
+    "base_note": ("模型学习所见的平均主体", "the average entity that the model learned from"),
+    "clipping": ("限幅", "Held within the scale"),
+    "clipping_note": ("分数限定在 0 至 1000 之间", "points are held from 0 to 1000"),
+    "internal_note": (
+        "本页仅供监管内部参考，不是公共信用评价，不对外公布，不单独作为处罚或免检依据。查阅已记录。",
+        "An internal reference for supervision. It is not a public credit evaluation, is not published, and by itself "
+        "neither punishes nor exempts. This look-up is on record.",
+    ),
+    "versions": ("版本", "Versions"),
+    "model": ("模型", "model"),
+    "catalogue": ("指标目录", "catalogue"),
+    "snapshot": ("快照", "snapshot"),
+    "unknown_entity_title": ("没有这户主体", "No such entity"),
+    "unknown_entity": (
+        "截至该日，没有代码为“{}”的在营主体。请核对代码，或按名称查询。",
+        "No active entity with the code “{}” was known as of that day. Check the code, or search by name.",
+    ),
+    "no_date_title": ("没有该日的数据", "Nothing as of that day"),
+    "not_ready_title": ("尚未分级", "Nothing is graded yet"),
+    "not_ready": (
+        "本地主体尚未分级，请管理员先运行训练与分级。",
+        "The entities of this city are not graded yet. The administrator must train and grade first.",
+    ),
+    "error_title": ("无法显示", "This cannot be shown"),
+    "api": ("接口文档", "API"),
+    "skip": ("跳到正文", "Skip to the content"),
+    "active": ("在营", "active"),
+    "suspended": ("停业", "suspended"),
+    "revoked": ("吊销", "revoked"),
+    "deregistered": ("注销", "deregistered"),
+    "enterprise": ("企业", "enterprise"),
+    "self_employed": ("个体工商户", "self-employed trader"),
+    "cooperative": ("合作社", "cooperative"),
+    "branch": ("分支机构", "branch"),
+    "other": ("其他", "other"),
+}
+
+
+def words(language: str) -> dict[str, str]:
+    """Return all words in one language."""
+    place = LANGUAGES.index(language)
+    return {key: pair[place] for key, pair in _WORDS.items()}

@@ -1,0 +1,92 @@
+"""Chicago, on the real records: the City's published figures to the last digit, and what is kept from the model."""
+
+from __future__ import annotations
+
+import duckdb
+import pytest
+
+from data.city import load_city
+from data.records import ingest
+from data.settings import Settings
+from training.labels import inspection_labels
+from training.published import agrees, evaluate_published
+
+
+def quiet(_message):
+    """Progress that nobody watches."""
+
+
+@pytest.fixture(scope="module")
+def city():
+    return load_city("chicago")
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory):
+    here = Settings.from_environment({"QIANFEN_VAR": str(tmp_path_factory.mktemp("chicago"))})
+    if here.real_data is None:
+        pytest.skip("the real records are not here: set QIANFEN_REAL_DATA to the folder that holds them")
+    return here
+
+
+@pytest.fixture(scope="module")
+def records(city, settings):
+    return ingest(city, settings, quiet)
+
+
+def ask(records, query):
+    """One row of an answer over the tables of the records."""
+    with duckdb.connect() as connection:
+        for name, path in records.tables.items():
+            connection.execute(f"CREATE VIEW {name} AS FROM '{path}'")
+        return connection.execute(query).fetchone()
+
+
+def test_the_published_figures_come_out_to_the_last_published_digit(city, settings):
+    rows = evaluate_published(city, settings)
+
+    assert [(row.name, row.figures["n_rows"], row.figures["n_positive"]) for row in rows] == [
+        ("xgboost", 1637, 258),
+        ("glmnet", 1665, 263),
+    ]
+    assert [row.disagreeing for row in rows] == [(), ()]
+
+
+@pytest.mark.parametrize(
+    ("figure", "published", "same"),
+    [(7.7868217, 7.787, True), (7.7868217, 7.7907, False), (0.67902817, 0.679028, True), (258, 258.0, True)],
+)
+def test_a_figure_agrees_where_its_published_digits_do(figure, published, same):
+    assert agrees(figure, published) is same
+
+
+def test_every_canvass_inspection_of_the_file_has_its_result(records):
+    found = ask(
+        records,
+        "SELECT count(*), count(*) FILTER (severity = 'crucial') FROM inspections WHERE severity IS NOT NULL",
+    )
+
+    assert found == (27_600, 3_729)
+
+
+def test_the_citys_own_test_rows_are_among_the_labelled_inspections(city, records, settings):
+    labels = inspection_labels(records, city, city.split.test)
+    scores = city.source_folder(settings) / "city_xgboost_scores.parquet"
+    theirs = duckdb.execute(f"SELECT Inspection_ID::VARCHAR, criticalFound FROM '{scores}' WHERE Test").fetchall()
+    ours = dict(zip(labels.record_id, labels.label, strict=True))
+
+    assert {key: ours.get(key) for key, _ in theirs} == dict(theirs)
+
+
+def test_who_inspected_and_what_was_known_later_is_not_read(city):
+    mappings = "".join(path.read_text(encoding="utf-8") for path in (city.folder / "sources").glob("*.sql"))
+    read = "\n".join(line for line in mappings.splitlines() if not line.strip().startswith("--"))
+
+    assert "inspectors" not in read
+    assert "maxDate" not in read
+    assert "LICENSE_STATUS" not in read
+
+
+def test_nothing_is_known_on_the_day_of_the_inspection_that_it_is_to_predict(records):
+    for table in records.tables:
+        assert ask(records, f"SELECT count(*) FROM {table} WHERE known_at <= event_date") == (0,)

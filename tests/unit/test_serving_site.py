@@ -1,0 +1,209 @@
+"""The pages show the numbers of the endpoint, in two languages, and hide nothing that went wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import re
+from datetime import date, timedelta
+
+import httpx
+import pytest
+from sqlalchemy import select
+
+from features.snapshots import Snapshot
+from serving.database import LookupRow
+from serving.entities import entity_facts, find_entities
+from serving.lookups import Asker
+from serving.request import ScoreItem
+from serving.scoring import Scorer
+from serving.sentences import signed
+from serving.site import create_site
+from serving.wording import words
+
+
+class Client:
+    """Ask an application without a server."""
+
+    def __init__(self, application):
+        self.transport = httpx.ASGITransport(application)
+
+    def get(self, path, **options):
+        """Return the answer to one request."""
+
+        async def ask():
+            async with httpx.AsyncClient(transport=self.transport, base_url="http://testserver") as client:
+                return await client.get(path, **options)
+
+        return asyncio.run(ask())
+
+
+@pytest.fixture
+def scorer(graded_city):
+    return Scorer(graded_city.city, graded_city.settings)
+
+
+@pytest.fixture
+def client(scorer):
+    return Client(create_site(lambda: scorer))
+
+
+def last_lookup(scorer):
+    with scorer.engine.connect() as connection:
+        query = select(LookupRow.__table__).order_by(LookupRow.id.desc())
+        return connection.execute(query).mappings().first()
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_page_shows_the_numbers_and_sentences_of_the_endpoint(client, scorer, language):
+    reply = scorer.score([ScoreItem("E07")], Asker("test", "", ""))[0]
+
+    page = client.get(f"/entities/E07?lang={language}").text
+
+    assert f'<p class="points">{reply["points"]:,.1f}</p>' in page
+    assert f"{reply['probability']:.1%}" in page
+    assert f"{reply['expert_points']:,.1f}" in page
+    for contribution in reply["contributions"]:
+        assert contribution[f"sentence_{language}"].replace("'", "&#39;") in page
+        for part in ("expert", "learned", "total"):
+            assert f">{signed(contribution[part])}</td>" in page
+    for version in ("model_version", "catalogue_hash", "snapshot_id"):
+        assert reply[version] in page
+    assert words(language)["internal_note"] in page
+
+
+def test_contributions_stand_in_falling_order(client):
+    page = client.get("/entities/E07?lang=en").text
+
+    totals = re.findall(r'sum-total">([+−\d.,]+)</td>', page)[1:19]
+    sizes = [abs(float(t.replace("−", "-").replace(",", ""))) for t in totals]
+    assert len(sizes) == 18
+    assert sizes == sorted(sizes, reverse=True)
+
+
+def test_the_page_says_its_language_and_offers_the_other(client):
+    chinese, english = client.get("/entities/E07"), client.get("/entities/E07?lang=en&why=x")
+
+    assert '<html lang="zh-CN">' in chinese.text
+    assert 'href="/entities/E07?lang=en"' in chinese.text
+    assert '<html lang="en">' in english.text
+    assert 'href="/entities/E07?lang=zh&amp;why=x"' in english.text
+
+
+def test_a_missing_value_is_said_to_be_missing(client):
+    assert "无记录（按中性分计）" in client.get("/entities/E07?lang=zh").text
+    assert "not known (neutral points)" in client.get("/entities/E07?lang=en").text
+
+
+def test_another_date_can_be_chosen(client):
+    page = client.get("/entities/E07?as_of=2020-05-01").text
+
+    assert "<option selected>2020-05-01</option>" in page
+    assert "<option>2020-12-31</option>" in page
+
+
+def test_a_name_with_signs_of_html_stays_text(client):
+    page = client.get("/entities/E59").text
+
+    assert "&lt;b&gt;酒楼&lt;/b&gt; &amp; Sons" in page
+    assert "<b>" not in page
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_an_unknown_entity_has_a_page_of_its_own_and_the_look_up_is_kept(client, scorer, language):
+    answer = client.get(f"/entities/%3Cscript%3E?lang={language}")
+
+    assert answer.status_code == 404
+    assert words(language)["unknown_entity_title"] in answer.text
+    assert "<script>" not in answer.text
+    assert last_lookup(scorer)["entity_id"] == "<script>"
+
+
+def test_a_date_without_a_snapshot_is_a_404_that_names_the_dates(client):
+    answer = client.get("/entities/E07?as_of=2020-06-01")
+
+    assert answer.status_code == 404
+    assert "2020-05-01, 2020-12-31" in answer.text
+
+
+def test_a_date_that_is_none_is_a_422(client):
+    assert client.get("/entities/E07?as_of=yesterday").status_code == 422
+
+
+def test_a_look_up_is_kept_with_who_and_why(client, scorer):
+    client.get("/entities/E07?why=复核", headers={"X-Qianfen-User": "%E5%BC%A0%E4%B8%89"})
+
+    row = last_lookup(scorer)
+    assert (row["who"], row["why"], row["what"], row["entity_id"]) == ("张三", "复核", "GET /entities", "E07")
+
+
+def test_home_shows_the_shares_of_the_grades(client, graded_city):
+    page = client.get("/?lang=en").text
+
+    assert "<strong>60</strong> entities graded" in page
+    for n in graded_city.grading.grade_counts.values():
+        assert f'<td class="n">{n}</td>' in page
+        assert f'<td class="n">{n / 60:.1%}</td>' in page
+
+
+def test_entities_are_found_by_name_and_by_the_beginning_of_their_code(client):
+    by_name, by_code = client.get("/?q=第7餐馆").text, client.get("/?q=E0").text
+
+    assert re.findall(r'href="/entities/(\w+)"', by_name) == ["E07"]
+    assert len(re.findall(r'href="/entities/(\w+)"', by_code)) == 10
+
+
+def test_only_the_latest_state_of_an_entity_is_found(write_records, settings, graded_city):
+    day = date(2020, 1, 1)
+    rows = [
+        {"entity_id": "A", "name": "旧名", "event_date": day, "known_at": day},
+        {"entity_id": "A", "name": "新名", "event_date": day, "known_at": day + timedelta(days=1)},
+        {"entity_id": "B", "name": "旧名", "event_date": day, "known_at": day},
+        {"entity_id": "B", "name": "旧名", "status": "revoked", "event_date": day, "known_at": day + timedelta(days=1)},
+        {"entity_id": "C", "name": "旧名", "event_date": day, "known_at": date(2021, 1, 1)},
+    ]
+    records = write_records(entities=rows)
+    manifest = {**graded_city.snapshot.manifest, "records_id": "r1"}
+    home = settings.var / "cities" / "toy" / "records"
+    home.mkdir(parents=True)
+    (home / "r1").symlink_to(records.folder)
+
+    snapshot = Snapshot(graded_city.snapshot.folder, manifest)
+
+    assert find_entities(settings, snapshot, "旧名") == []
+    assert [f.entity_id for f in find_entities(settings, snapshot, "新名")] == ["A"]
+    assert entity_facts(settings, snapshot, ["B", "C"])["B"].status == "revoked"
+
+
+def test_signs_of_sql_in_a_search_are_only_text(client):
+    assert "没有符合条件的在营主体" in client.get("/", params={"q": "%' OR 1=1 --"}).text
+
+
+def test_before_the_first_grading_the_pages_say_so_with_503(graded_city, tmp_path):
+    settings = dataclasses.replace(graded_city.settings, var=tmp_path, database_url=f"sqlite:///{tmp_path}/q.db")
+    empty = Scorer(graded_city.city, settings)
+    client = Client(create_site(lambda: empty))
+
+    for path in ("/", "/entities/E07"):
+        answer = client.get(path)
+        assert answer.status_code == 503
+        assert "尚未分级" in answer.text
+
+
+def test_pages_are_not_kept_by_caches_and_load_nothing_from_elsewhere(client):
+    answer = client.get("/entities/E07")
+
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    assert "http://" not in answer.text.replace("http://testserver", "")
+    assert "https://" not in answer.text
+
+
+def test_every_word_is_there_in_both_languages():
+    assert words("zh").keys() == words("en").keys()
+    assert all(words(language)[key] for language in ("zh", "en") for key in words("zh"))
+
+
+def test_the_style_sheet_is_served(client):
+    assert client.get("/static/site.css").status_code == 200

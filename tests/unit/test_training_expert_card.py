@@ -1,0 +1,84 @@
+"""The card gives points to ranges and neutral points to what is missing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from data.errors import ConfigurationError
+from features.catalogue import load_catalogue
+from training.expert_card import REFERENCE, CutPoints, ExpertCard
+
+HEAD = "indicator,lower,upper,missing,points,valid_from,source\n"
+CARD = HEAD + (
+    "penalties,,1,,0,2026-01-01,test\npenalties,1,3,,40,2026-01-01,test\npenalties,3,,,90,2026-01-01,test\n"
+    "penalties,,,yes,5,2026-01-01,test\n"
+)
+
+
+@pytest.fixture
+def card_of(tmp_path):
+    """Read a card for the indicator penalties alone."""
+
+    def read(text):
+        path = tmp_path / "card.csv"
+        path.write_text(text, encoding="utf-8")
+        return ExpertCard.from_csv(path, ["penalties"])
+
+    return read
+
+
+def test_a_range_holds_its_lower_bound_and_not_its_upper_one(card_of):
+    points = card_of(CARD).points(np.array([[-1.0], [0.99], [1.0], [2.9], [3.0], [1e9], [np.nan]]))
+
+    assert points[:, 0].tolist() == [0, 0, 40, 40, 90, 90, 5]
+
+
+def test_a_card_survives_its_own_json(card_of):
+    card = card_of(CARD)
+
+    assert ExpertCard.from_json(card.as_json()) == card
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("penalties,1,3", "penalties,2,3", "leave no gap"),
+        (",90,", ",-90,", "no points below 0"),
+        (",40,", ",many,", "must hold numbers, got 'many'"),
+        ("penalties,,,yes,5,2026-01-01,test\n", "", "one row for missing"),
+        ("penalties,,1", "penaltys,,1", "Did you mean 'penalties'"),
+        ("missing", "absent", "must have the columns"),
+    ],
+)
+def test_a_card_that_is_not_whole_is_refused_by_name(card_of, old, new, says):
+    with pytest.raises(ConfigurationError, match=says):
+        card_of(CARD.replace(old, new))
+
+
+def test_the_initial_card_covers_the_catalogue_with_the_weights_of_a_thousand_points():
+    card = ExpertCard.from_csv(REFERENCE / "expert_card.csv", load_catalogue().names)
+
+    assert sum(card.weights.values()) == 1000
+    assert (card.weights["serious_dishonesty"], card.weights["registered_capital"]) == (90, 30)
+
+
+def test_points_move_as_the_catalogue_says_risk_does():
+    card = ExpertCard.from_csv(REFERENCE / "expert_card.csv", load_catalogue().names)
+
+    for ranges, direction in zip(card.ranges, load_catalogue().monotone, strict=True):
+        assert (np.diff(ranges.points) * direction >= 0).all(), ranges.indicator
+
+
+def test_a_grade_begins_at_its_cut_point():
+    cuts = CutPoints(("A", "B", "C", "D"), (0, 250, 350, 450), "2026-01-01", "test")
+
+    assert cuts.grade(np.array([0, 249.99, 250, 350, 449, 1000.0])).tolist() == ["A", "A", "B", "C", "C", "D"]
+
+
+def test_cut_points_that_do_not_rise_are_refused(tmp_path):
+    path = tmp_path / "cuts.csv"
+    path.write_text("grade,from_points,valid_from,source\nA,0,x,x\nB,300,x,x\nC,200,x,x\n")
+
+    with pytest.raises(ConfigurationError, match="rising from 0"):
+        CutPoints.from_csv(path)

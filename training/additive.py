@@ -1,0 +1,185 @@
+"""The additive score: expert part, learned part, calibration and points, one sum per entity.
+
+    e(x)      = alpha + s card(x)                      the experts' log-odds
+    raw(x)    = e(x) + f(x)                            f: LightGBM, started from e(x)
+    logit p   = a + b raw(x)                           Platt, on a later period
+    points    = offset + factor logit p                held in [0, 1000]
+    expert_i  = factor b s (card_i(x_i) - mean card_i)
+    learned_i = factor b TreeSHAP_i(x)
+    base      = offset + factor (a + b (mean e + expected f))
+
+so that points before they are held in [0, 1000] are base + sum of (expert_i + learned_i), for every row. The card alone
+has f = 0; the variant without offset has e = 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from data.errors import RequestError
+from training.calibration import sigmoid
+from training.expert_card import CutPoints, ExpertCard
+from training.scale import MOST_POINTS, Scale
+
+KINDS = ("expert_card", "lightgbm", "lightgbm_offset")
+BLOCK_ROWS = 20_000
+
+
+@dataclass(frozen=True)
+class ExpertOffset:
+    """The experts' log-odds: alpha + slope x card, and the card's means over the training rows. Zero without offset."""
+
+    alpha: float
+    slope: float
+    mean_card: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        """Mean of the experts' log-odds over the training rows."""
+        return self.alpha + self.slope * sum(self.mean_card)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of n rows.
+
+    Attributes
+    ----------
+    raw_score, probability, points, unclipped_points, expert_points : float64 (n,)
+        Log-odds before calibration; calibrated probability; points in [0, 1000]; points before they are held there; the
+        card's points.
+    grade, expert_grade : str (n,)
+        Grades by points and by the experts' points.
+    base_points : float
+        Points of the average training row.
+    expert_parts, learned_parts : float64 (n, 18)
+        Contributions in points; with `base_points` they sum to `unclipped_points`.
+    """
+
+    raw_score: NDArray[np.float64]
+    probability: NDArray[np.float64]
+    points: NDArray[np.float64]
+    unclipped_points: NDArray[np.float64]
+    expert_points: NDArray[np.float64]
+    grade: NDArray[np.str_]
+    expert_grade: NDArray[np.str_]
+    base_points: float
+    expert_parts: NDArray[np.float64]
+    learned_parts: NDArray[np.float64]
+
+    def additivity_error(self) -> float:
+        """Return the largest distance between the sum of the parts and the points before they are held, in points."""
+        total = self.base_points + self.expert_parts.sum(axis=1) + self.learned_parts.sum(axis=1)
+        return float(np.abs(total - self.unclipped_points).max(initial=0.0))
+
+
+@dataclass(frozen=True)
+class AdditiveModel:
+    """A model whose points are a sum of contributions, in one of the KINDS."""
+
+    kind: str
+    names: tuple[str, ...]
+    card: ExpertCard
+    cut_points: CutPoints
+    offset: ExpertOffset
+    platt: tuple[float, float]
+    scale: Scale
+    booster: lgb.Booster | None = None
+    expected_f: float = 0.0
+    manifest: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def model_version(self) -> str:
+        """Stand for everything that made the model."""
+        return str(self.manifest.get("model_version", "unsaved"))
+
+    @property
+    def base_points(self) -> float:
+        """Points of the average training row."""
+        a, b = self.platt
+        return self.scale.offset + self.scale.factor * (a + b * (self.offset.mean + self.expected_f))
+
+    def raw_score(self, X: NDArray[np.float64] | pd.DataFrame) -> NDArray[np.float64]:
+        """Return log-odds before calibration (n,)."""
+        values = self.values(X)
+        raw = self.offset.alpha + self.offset.slope * self.card.points(values).sum(axis=1)
+        if self.booster is not None:
+            raw = raw + np.asarray(self.booster.predict(values, raw_score=True))
+        return np.asarray(raw, dtype=np.float64)
+
+    def log_odds(self, X: NDArray[np.float64] | pd.DataFrame) -> NDArray[np.float64]:
+        """Return calibrated log-odds (n,)."""
+        a, b = self.platt
+        return a + b * self.raw_score(X)
+
+    def score(self, X: NDArray[np.float64] | pd.DataFrame) -> Scores:
+        """Return points, grades and contributions of rows X (n, 18); NaN is missing.
+
+        Raises
+        ------
+        RequestError
+            Where X does not have the model's columns in the model's order.
+        """
+        values = self.values(X)
+        blocks = [self._score_block(values[at : at + BLOCK_ROWS]) for at in range(0, max(len(values), 1), BLOCK_ROWS)]
+        joined = {
+            name: np.concatenate([getattr(block, name) for block in blocks])
+            for name in Scores.__dataclass_fields__
+            if name != "base_points"
+        }
+        return Scores(base_points=self.base_points, **joined)
+
+    def score_blocks(self, frame: pd.DataFrame, rows: int = BLOCK_ROWS) -> Iterator[tuple[pd.DataFrame, Scores]]:
+        """Yield a frame in blocks with the scores of each, so that memory stays bounded."""
+        for at in range(0, len(frame), rows):
+            block = frame.iloc[at : at + rows]
+            yield block, self._score_block(self.values(block[list(self.names)]))
+
+    def values(self, X: NDArray[np.float64] | pd.DataFrame) -> NDArray[np.float64]:
+        """Return X as float64 (n, 18), refusing other columns or another order."""
+        if isinstance(X, pd.DataFrame):
+            if tuple(X.columns) != self.names:
+                raise RequestError(
+                    f"The columns must be the {len(self.names)} indicators in the model's order, "
+                    f"got {list(X.columns)}. Select them by the model's names."
+                )
+            X = X.to_numpy(dtype=np.float64, na_value=np.nan)
+        if X.ndim != 2 or X.shape[1] != len(self.names):
+            raise RequestError(f"X must have {len(self.names)} columns, got the shape {X.shape}.")
+        return np.ascontiguousarray(X, dtype=np.float64)
+
+    def _score_block(self, values: NDArray[np.float64]) -> Scores:
+        a, b = self.platt
+        card = self.card.points(values)
+        learned = self._tree_shap(values)
+        raw = self.raw_score(values)
+        log_odds = a + b * raw
+        unclipped = self.scale.points(log_odds)
+        points = unclipped.clip(0.0, MOST_POINTS)
+        expert_points = card.sum(axis=1)
+        per_log_odds = self.scale.factor * b
+        return Scores(
+            raw_score=raw,
+            probability=sigmoid(log_odds),
+            points=points,
+            unclipped_points=unclipped,
+            expert_points=expert_points,
+            grade=self.cut_points.grade(points),
+            expert_grade=self.cut_points.grade(expert_points),
+            base_points=self.base_points,
+            expert_parts=per_log_odds * self.offset.slope * (card - np.array(self.offset.mean_card)),
+            learned_parts=per_log_odds * learned,
+        )
+
+    def _tree_shap(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        if self.booster is None or not len(values):
+            return np.zeros_like(values)
+        contributions: NDArray[np.float64] = np.asarray(self.booster.predict(values, pred_contrib=True))
+        return contributions[:, :-1]

@@ -1,0 +1,47 @@
+"""Logistic fits on log-odds: the experts' slope, and Platt scaling (Platt 1999) on a later period."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+from sklearn.linear_model import LogisticRegression
+
+from data.errors import LabelError
+
+
+def fit_logistic(score: NDArray[np.float64], y: NDArray[np.int8]) -> tuple[float, float]:
+    """Return intercept and slope of P(y = 1) = 1 / (1 + exp(-(intercept + slope x score))), by maximum likelihood.
+
+    Raises
+    ------
+    LabelError
+        Where y has one class only, or the score rises as violations fall.
+    """
+    if len(np.unique(y)) < 2:
+        raise LabelError(f"Labels must be of both classes, got {len(y)} of class {y[:1]}. Add as-of dates.")
+    # Standardised, so that the solver's stopping rule means the same for points and for log-odds.
+    mean, spread = float(score.mean()), float(score.std()) or 1.0
+    fit = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000).fit(((score - mean) / spread)[:, None], y)
+    slope = float(fit.coef_[0, 0]) / spread
+    if slope <= 0:
+        raise LabelError(
+            f"A score must rise with violations, its slope is {slope:g}. "
+            "Check the direction of the card, and the label."
+        )
+    return float(fit.intercept_[0]) - slope * mean, slope
+
+
+def fit_intercept(log_odds: NDArray[np.float64], y: NDArray[np.int8]) -> float:
+    """Return what, added to log-odds, makes their mean probability the observed rate (maximum likelihood, slope 1)."""
+    rate = float(y.mean())
+
+    def excess(shift: float) -> float:
+        return float(sigmoid(log_odds + shift).mean()) - rate
+
+    return float(brentq(excess, -20.0, 20.0))
+
+
+def sigmoid(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the probability of log-odds."""
+    return 1.0 / (1.0 + np.exp(-log_odds))

@@ -1,0 +1,182 @@
+"""The experts' card: points for ranges of each indicator, and the cut points of the grades, from dated CSVs."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.errors import ConfigurationError, did_you_mean
+
+REFERENCE = Path(__file__).resolve().parent.parent / "data" / "reference"
+_CARD_COLUMNS = ("indicator", "lower", "upper", "missing", "points", "valid_from", "source")
+_CUT_COLUMNS = ("grade", "from_points", "valid_from", "source")
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """Points of one indicator: `points[i]` from `edges[i - 1]` to below `edges[i]`; `neutral` where missing."""
+
+    indicator: str
+    edges: tuple[float, ...]
+    points: tuple[float, ...]
+    neutral: float
+
+    @property
+    def weight(self) -> float:
+        """The most points that the indicator can give."""
+        return max(self.points)
+
+    def score(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the points of values; NaN is missing."""
+        points = np.array(self.points)[np.searchsorted(self.edges, values, side="right").clip(0, len(self.edges))]
+        return np.where(np.isnan(values), self.neutral, points)
+
+
+@dataclass(frozen=True)
+class ExpertCard:
+    """Points for ranges of each indicator, in the order of the catalogue."""
+
+    ranges: tuple[Ranges, ...]
+    valid_from: str
+    source: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Indicators, in order."""
+        return tuple(r.indicator for r in self.ranges)
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """The most points that each indicator can give."""
+        return {r.indicator: r.weight for r in self.ranges}
+
+    def points(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the points (n, 18) of rows X (n, 18), columns in the order of `names`."""
+        return np.column_stack([r.score(X[:, i]) for i, r in enumerate(self.ranges)])
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what a manifest keeps."""
+        ranges = [
+            {"indicator": r.indicator, "edges": list(r.edges), "points": list(r.points), "neutral": r.neutral}
+            for r in self.ranges
+        ]
+        return {"valid_from": self.valid_from, "source": self.source, "ranges": ranges}
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> ExpertCard:
+        """Return the card that `as_json` described."""
+        ranges = tuple(
+            Ranges(r["indicator"], tuple(r["edges"]), tuple(r["points"]), r["neutral"]) for r in content["ranges"]
+        )
+        return cls(ranges, content["valid_from"], content["source"])
+
+    @classmethod
+    def from_csv(cls, path: Path, names: Sequence[str]) -> ExpertCard:
+        """Read a card that gives points to every indicator named, and to no other.
+
+        Raises
+        ------
+        ConfigurationError
+            Where an indicator is missing or unknown, ranges leave a gap or overlap, or a number is none.
+        """
+        rows = _read(path, _CARD_COLUMNS)
+        for row in rows:
+            if row["indicator"] not in names:
+                raise ConfigurationError(
+                    f"{path} gives points to '{row['indicator']}', which is no indicator."
+                    f"{did_you_mean(row['indicator'], names)}"
+                )
+        ranges = tuple(_ranges(path, name, [r for r in rows if r["indicator"] == name]) for name in names)
+        return cls(ranges, rows[0]["valid_from"], rows[0]["source"])
+
+
+@dataclass(frozen=True)
+class CutPoints:
+    """Points from which each grade begins, from the lowest risk to the highest; the first begins at 0."""
+
+    grades: tuple[str, ...]
+    from_points: tuple[float, ...]
+    valid_from: str
+    source: str
+
+    def grade(self, points: NDArray[np.float64]) -> NDArray[np.str_]:
+        """Return the grade of points in [0, 1000]."""
+        place = np.searchsorted(self.from_points[1:], points, side="right")
+        grades: NDArray[np.str_] = np.array(self.grades)[place]
+        return grades
+
+    @property
+    def outermost(self) -> tuple[float, float]:
+        """The lowest and the highest boundary between two grades."""
+        return self.from_points[1], self.from_points[-1]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what a manifest keeps."""
+        return {
+            "grades": list(self.grades),
+            "from_points": list(self.from_points),
+            "valid_from": self.valid_from,
+            "source": self.source,
+        }
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> CutPoints:
+        """Return the cut points that `as_json` described."""
+        grades, from_points = tuple(content["grades"]), tuple(content["from_points"])
+        return cls(grades, from_points, content["valid_from"], content["source"])
+
+    @classmethod
+    def from_csv(cls, path: Path) -> CutPoints:
+        """Read cut points; ConfigurationError where they do not rise from 0 up to 1000 over three grades or more."""
+        rows = _read(path, _CUT_COLUMNS)
+        points = tuple(_number(path, row["from_points"]) for row in rows)
+        rising = all(a < b for a, b in pairwise(points))
+        if len(points) < 3 or points[0] != 0 or points[-1] > 1000 or not rising:
+            raise ConfigurationError(
+                f"{path} must hold three grades or more, from_points rising from 0 up to at most 1000, got {points}."
+            )
+        return cls(tuple(row["grade"] for row in rows), points, rows[0]["valid_from"], rows[0]["source"])
+
+
+def _ranges(path: Path, name: str, rows: list[dict[str, str]]) -> Ranges:
+    neutral = [_number(path, row["points"]) for row in rows if row["missing"]]
+    bins = [row for row in rows if not row["missing"]]
+    if len(neutral) != 1 or not bins:
+        raise ConfigurationError(f"{path} must give {name} ranges and one row for missing, got {len(rows)} row(s).")
+    edges = tuple(_number(path, row["upper"]) for row in bins[:-1])
+    lowers = tuple(_number(path, row["lower"]) for row in bins[1:])
+    if bins[0]["lower"] or bins[-1]["upper"] or edges != lowers or list(edges) != sorted(set(edges)):
+        raise ConfigurationError(
+            f"{path} must give {name} ranges that rise and leave no gap, got edges {edges}, {lowers}."
+        )
+    points = tuple(_number(path, row["points"]) for row in bins)
+    if min(*points, neutral[0]) < 0:
+        raise ConfigurationError(f"{path} must give {name} no points below 0, got {min(*points, neutral[0])}.")
+    return Ranges(name, edges, points, neutral[0])
+
+
+def _read(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
+    if not path.is_file():
+        raise ConfigurationError(f"{path} must be a file, it is missing. Correct [scale] in city.toml.")
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        if tuple(reader.fieldnames or ()) != columns:
+            raise ConfigurationError(f"{path} must have the columns {', '.join(columns)}, got {reader.fieldnames}.")
+        rows = list(reader)
+    if not rows:
+        raise ConfigurationError(f"{path} must hold rows, it has none.")
+    return rows
+
+
+def _number(path: Path, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise ConfigurationError(f"{path} must hold numbers, got '{text}'. Correct that row.") from error

@@ -1,0 +1,82 @@
+"""Labels: what inspections found within the horizon. Nobody inspected, no label: unknown is not negative.
+
+A label as of T uses the inspections of [T, T + horizon), as they were known before T + horizon + reporting delay. What
+is learned later never changes it (docs/decisions/0003-labels-and-split.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, timedelta
+
+import ibis
+import pandas as pd
+
+from data.city import City, Period
+from data.errors import LabelError
+from data.records import Records
+from data.schemas import TABLES
+from features.point_in_time import known, known_population
+
+LEAST_OF_EACH_CLASS = 50
+"""Fewer labels of one class than this neither train nor test a model."""
+
+
+def entity_labels(
+    records: Records, city: City, as_of_date: date, horizon_days: int | None = None, threads: int | None = None
+) -> pd.DataFrame:
+    """Return entity_id, as_of_date, label (int8) of the active entities that were inspected within the horizon.
+
+    `horizon_days` stands in for the city's own.
+    """
+    backend = records.connect(threads)
+    horizon = timedelta(days=horizon_days or city.label.horizon_days)
+    known_on = as_of_date + horizon + timedelta(days=city.label.reporting_delay_days)
+    inspections = known(backend.table("inspections"), TABLES["inspections"], [known_on])
+    result = inspections[city.label.column].cast("string")
+    window = inspections.filter(
+        inspections.event_date >= ibis.literal(as_of_date),
+        inspections.event_date < ibis.literal(as_of_date + horizon),
+        result.notnull(),
+    )
+    found = window[city.label.column].cast("string").isin(city.label.values)
+    labels = window.group_by("entity_id").agg(label=found.cast("int8").max())
+    population = known_population(backend.table("entities"), [as_of_date]).select("entity_id", "as_of_date")
+    joined = population.inner_join(labels, "entity_id").order_by("entity_id")
+    frame = joined.select("entity_id", "as_of_date", "label").execute()
+    backend.disconnect()
+    return _typed(frame)
+
+
+def inspection_labels(records: Records, city: City, period: Period, threads: int | None = None) -> pd.DataFrame:
+    """Return record_id, entity_id, as_of_date, label: one row for each inspection of the cohort, as of its own day."""
+    backend = records.connect(threads)
+    known_on = period.end + timedelta(days=city.label.reporting_delay_days)
+    inspections = known(backend.table("inspections"), TABLES["inspections"], [known_on])
+    cohort = inspections.filter(
+        inspections.event_date >= ibis.literal(period.start),
+        inspections.event_date < ibis.literal(period.end),
+        inspections.inspection_type.isin(city.cohort.inspection_types),
+        inspections[city.label.column].notnull(),
+    )
+    found = cohort[city.label.column].cast("string").isin(city.label.values)
+    rows = cohort.select("record_id", "entity_id", as_of_date=cohort.event_date, label=found.cast("int8"))
+    frame = rows.order_by("as_of_date", "record_id").execute()
+    backend.disconnect()
+    return _typed(frame)
+
+
+def require_both_classes(labels: pd.Series, stage: str, dates: Iterable[object]) -> None:
+    """Raise LabelError where labels of a stage are of one class, or nearly so."""
+    positive = int(labels.sum())
+    negative = len(labels) - positive
+    if min(positive, negative) < LEAST_OF_EACH_CLASS:
+        raise LabelError(
+            f"The {stage} labels ({', '.join(str(d) for d in dates)}) must hold at least {LEAST_OF_EACH_CLASS} of each "
+            f"class, got {positive} violations and {negative} without. "
+            "Add as-of dates, or correct [label] in city.toml."
+        )
+
+
+def _typed(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(as_of_date=pd.to_datetime(frame["as_of_date"]), label=frame["label"].astype("int8"))

@@ -1,0 +1,96 @@
+"""Pictures of a model: one question each, drawn without a screen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from training.additive import Scores
+from training.evaluation import rates_by_grade
+from training.metrics import calibration_bins
+
+EXPERT, LEARNED, NEUTRAL = "#4c6a8f", "#c8702f", "#8a8f98"
+_LINES = {"expert_card": EXPERT, "lightgbm": NEUTRAL, "lightgbm_offset": LEARNED}
+
+
+def save_plots(
+    scores: Mapping[str, Scores],
+    y: NDArray[np.int8],
+    champion: str,
+    names: tuple[str, ...],
+    grades: tuple[str, ...],
+    folder: Path,
+) -> list[Path]:
+    """Draw reliability, gain, grades and contributions on the test rows; return the files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    figures = {
+        "reliability": reliability(scores, y),
+        "gain": gain(scores, y),
+        "grades": grade_rates(scores[champion], y, grades),
+        "contributions": contributions(scores[champion], names),
+    }
+    paths = []
+    for name, figure in figures.items():
+        paths.append(folder / f"{name}.png")
+        figure.savefig(paths[-1], dpi=120)
+    return paths
+
+
+def reliability(scores: Mapping[str, Scores], y: NDArray[np.int8]) -> Figure:
+    """Does a probability come true? Observed rate over predicted, in ten bins of equal count."""
+    figure, axes = _figure("Does a probability come true?", "predicted probability", "observed violation rate")
+    limit = 0.0
+    for name, score in scores.items():
+        predicted, observed, _ = calibration_bins(y, score.probability).T
+        axes.plot(predicted, observed, marker="o", markersize=4, color=_LINES[name], label=name)
+        limit = max(limit, 1.05 * float(predicted.max()), 1.05 * float(observed.max()))
+    axes.plot([0, limit], [0, limit], color="black", linewidth=0.8, linestyle=":")
+    axes.legend(frameon=False)
+    return figure
+
+
+def gain(scores: Mapping[str, Scores], y: NDArray[np.int8]) -> Figure:
+    """How many violations do the first inspections find?"""
+    figure, axes = _figure("Violations found by the first inspections", "share inspected", "share of violations found")
+    share = np.arange(len(y) + 1) / len(y)
+    for name, score in scores.items():
+        found = np.concatenate([[0], np.cumsum(y[np.argsort(-score.raw_score, kind="stable")])]) / y.sum()
+        axes.plot(share, found, color=_LINES[name], label=name)
+    axes.plot([0, 1], [0, 1], color="black", linewidth=0.8, linestyle=":")
+    axes.legend(frameon=False)
+    return figure
+
+
+def grade_rates(scores: Scores, y: NDArray[np.int8], grades: tuple[str, ...]) -> Figure:
+    """Do violations rise from grade to grade?"""
+    figure, axes = _figure("Violation rate by grade", "grade", "violation rate")
+    rows = rates_by_grade(scores.grade, y, grades)
+    bars = axes.bar(grades, [row["violation_rate"] or 0.0 for row in rows], color=LEARNED)
+    axes.bar_label(bars, [f"{row['n_labelled']:,} inspected" for row in rows], fontsize=8, padding=2)
+    return figure
+
+
+def contributions(scores: Scores, names: tuple[str, ...]) -> Figure:
+    """Which indicators move points, and is it the experts or history? Mean absolute points."""
+    expert, learned = np.abs(scores.expert_parts).mean(axis=0), np.abs(scores.learned_parts).mean(axis=0)
+    order = np.argsort(expert + learned)
+    figure, axes = _figure("What moves the points", "mean absolute points", "")
+    places = np.arange(len(names))
+    axes.barh(places, expert[order], color=EXPERT, label="experts' card")
+    axes.barh(places, learned[order], left=expert[order], color=LEARNED, label="learned from history")
+    axes.set_yticks(places, [names[i] for i in order], fontsize=8)
+    axes.legend(frameon=False, loc="lower right")
+    return figure
+
+
+def _figure(title: str, x: str, y: str) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set(title=title, xlabel=x, ylabel=y)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
