@@ -74,7 +74,7 @@ def run_demo(
         reply = _score_through_http(city, settings, _most_points(grading))
     summary = {**_summary(city, records, training, grading, tested), "seconds": steps.seconds}
     write_json(settings.var / "demo" / "summary.json", summary)
-    progress(_say(city, city_name, summary, reply, settings))
+    progress(_say(city, city_name, summary, tested, reply, settings))
     return summary
 
 
@@ -211,7 +211,9 @@ def _days(stage: tuple[date, ...] | Period) -> list[str]:
     return [day.isoformat() for day in days]
 
 
-def _say(city: City, city_name: str, summary: dict[str, Any], reply: dict[str, Any], settings: Settings) -> str:
+def _say(
+    city: City, city_name: str, summary: dict[str, Any], tested: Grading, reply: dict[str, Any], settings: Settings
+) -> str:
     """Return what the demo ends with: models, grades, one entity's reasons, and what to do next."""
     reasons = sorted(reply["contributions"], key=lambda c: -abs(c["total"]))[:REASONS]
     page = f"http://{settings.host}:{settings.port}/entities/{reply['entity_id']}"
@@ -224,7 +226,7 @@ def _say(city: City, city_name: str, summary: dict[str, Any], reply: dict[str, A
             f"{summary['n_quarantined']:,} rows in quarantine.",
             f"\nModels on the test ({summary['n_test']:,} inspected, {summary['n_test_positive']:,} violations):",
             model_table(summary["models"]),
-            f"\nGrades by {summary['champion']} as of {summary['test_as_of_dates'][-1]}, and what inspections found:",
+            f"\nGrades by {summary['champion']} as of {tested.as_of_date}, and what inspections found:",
             grade_table(summary["grades"]),
             f"\nEntity {reply['entity_id']}: {reply['points']:.1f} points, grade {reply['grade']}, chance of a "
             f"violation {reply['probability']:.1%}; the experts' card alone gives {reply['expert_points']:.0f}, grade "

@@ -66,9 +66,12 @@ class Scorer:
         with self._lock:
             if self._model is None:
                 try:
-                    self._model = load_champion(self.city, self.settings)
+                    model = load_champion(self.city, self.settings)
                 except NotFoundError as error:
                     raise NotReadyError(str(error)) from error
+                # Compiled before the first call, which should not wait for it.
+                model.warm_up()
+                self._model = model
             return self._model
 
     @cached_property

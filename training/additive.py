@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import lightgbm as lgb
@@ -27,6 +28,8 @@ from data.errors import RequestError
 from training.calibration import sigmoid
 from training.expert_card import CutPoints, ExpertCard
 from training.scale import MOST_POINTS, Scale
+from training.shap_tables import TreeShapTables
+from training.shap_tables import compile as compile_tables
 
 KINDS = ("expert_card", "lightgbm", "lightgbm_offset")
 BLOCK_ROWS = 20_000
@@ -178,8 +181,14 @@ class AdditiveModel:
             learned_parts=per_log_odds * learned,
         )
 
+    @cached_property
+    def tables(self) -> TreeShapTables | None:
+        """Look-up tables of the trees, compiled when first asked for; None without trees."""
+        return None if self.booster is None else compile_tables(self.booster)
+
+    def warm_up(self) -> None:
+        """Compile what the first score would wait for."""
+        self.score(np.full((1, len(self.names)), np.nan))
+
     def _tree_shap(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        if self.booster is None or not len(values):
-            return np.zeros_like(values)
-        contributions: NDArray[np.float64] = np.asarray(self.booster.predict(values, pred_contrib=True))
-        return contributions[:, :-1]
+        return np.zeros_like(values) if self.tables is None else self.tables.shap_values(values)
