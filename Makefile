@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CITY ?= synthetic
 ENTITIES ?= 50000
-BENCH ?= all
+BENCH ?=
 
 .PHONY: help install demo serve test check format bench notebooks reference lock clean
 

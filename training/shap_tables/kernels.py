@@ -103,8 +103,8 @@ def add_leaf(table, strides, shape, places, agrees, agrees_starts, contributions
 def sum_groups(bins, starts, features, offsets, offset_starts, table_starts, tables, values):
     """Add to `values` (n_rows, n_features + 1) the entries of every group: contributions, then raw score.
 
-    Group g has the features `features[starts[g]:starts[g + 1]]`; for its i-th, `offsets[offset_starts[i] + bin]` is what the
-    bin adds to the place of the cell; `tables[table_starts[g]:]` holds its cells, each of k + 1 numbers.
+    Group g has the features `features[starts[g]:starts[g + 1]]`; for its i-th, `offsets[offset_starts[i] + bin]` is
+    what the bin adds to the place of the cell; `tables[table_starts[g]:]` holds its cells, each of k + 1 numbers.
     """
     n_rows, last = values.shape[0], values.shape[1] - 1
     for block in prange((n_rows + BLOCK_ROWS - 1) // BLOCK_ROWS):
