@@ -50,8 +50,15 @@ format: install ## Format the code
 bench: install ## Run the benchmarks, or BENCH=name alone; results go to var/bench/
 	@$(BIN)/python -m experiments.benchmarks $(BENCH)
 
-notebooks: install ## Execute the notebooks; results go to var/notebooks/
-	@$(BIN)/python -m pytest tests/functional/test_notebooks.py
+notebooks: demo ## Execute the notebooks on CITY; results go to var/notebooks/
+	@mkdir -p var/notebooks
+	@for notebook in notebooks/*.nb.py; do \
+	  target="var/notebooks/$$(basename "$$notebook" .nb.py).ipynb"; \
+	  $(BIN)/jupytext --quiet --to ipynb --output "$$target" "$$notebook"; \
+	  QIANFEN_CITY=$(CITY) $(BIN)/jupyter-execute --inplace "$$target" > "$$target.log" 2>&1 \
+	    || { cat "$$target.log"; exit 1; }; \
+	  rm "$$target.log"; echo "$$target"; \
+	done
 
 reference: install ## Write the reference pages in docs/ from the declarations
 	@$(BIN)/qianfen reference

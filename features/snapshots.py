@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -15,12 +15,11 @@ import pyarrow.parquet as pq
 
 from data.errors import NotFoundError, StorageError
 from data.files import atomic_folder, fingerprint, read_json, sha256_of, source_fingerprint, write_json
+from data.ingestion import Progress
 from data.records import Records
 from data.settings import Settings
 from features.catalogue import load_catalogue
 from features.matrix import build_matrix, matrix_for_pairs
-
-Progress = Callable[[str], None]
 
 ROWS_IN_A_GROUP = 20_000
 """Rows of a Parquet row group: a look-up of one entity decodes one group."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -16,15 +16,16 @@ import pyarrow.parquet as pq
 from data.city import City
 from data.errors import ArtifactError, RequestError
 from data.files import atomic_folder, fingerprint, read_json, sha256_of, source_fingerprint, write_json
+from data.ingestion import Progress
 from data.records import Records
 from data.settings import Settings
 from features.snapshots import ROWS_IN_A_GROUP, Snapshot
 from serving.database import open_database
 from serving.grades import STORED, put_in_force
 from training.additive import AdditiveModel, Scores
+from training.shap_tables import PARTS
 
-Progress = Callable[[str], None]
-_CODE = ("serving.grading", "training.additive")
+_CODE = ("serving.grading", "training.additive", *(f"training.shap_tables.{name}" for name in PARTS))
 _BLOCKS_BETWEEN_PROGRESS = 5
 
 

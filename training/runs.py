@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import subprocess
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from data.city import City, Period
 from data.files import atomic_folder, fingerprint, read_json, source_fingerprint, write_json
+from data.ingestion import Progress
 from data.records import Records
 from data.settings import PROJECT_ROOT, Settings
 from features.catalogue import load_catalogue
@@ -31,7 +31,6 @@ from training.registry import champion_exists, champion_scale, log_training, mod
 from training.scale import Scale, anchor
 from training.splits import STAGES, Stage, check_split, horizon_days
 
-Progress = Callable[[str], None]
 CHAMPION = "lightgbm_offset"
 _PACKAGES = ("lightgbm", "numpy", "scikit-learn", "qianfen")
 _CODE = (

@@ -20,4 +20,7 @@ cover. Grouping leaves into joint look-up tables is our own.
 
 from training.shap_tables.tables import TreeShapTables, compile
 
-__all__ = ["TreeShapTables", "compile"]
+PARTS = ("model_text", "paths", "grouping", "kernels", "tables")
+"""Modules that shape the contributions."""
+
+__all__ = ["PARTS", "TreeShapTables", "compile"]

@@ -11,8 +11,7 @@ BLOCK_ROWS = 2048
 """Rows that one thread takes at a time: their bins and sums stay in its cache while the groups pass by."""
 
 
-@njit(cache=True, parallel=True, nogil=True)
-def bin_rows(X, cuts, cut_starts, has_zero, bins):
+def _bin_rows(X, cuts, cut_starts, has_zero, bins):
     """Fill `bins` (n_features, n_rows) with the bin of every value of `X` (n_rows, n_features)."""
     n_rows, n_features = X.shape
     for block in prange((n_rows + BLOCK_ROWS - 1) // BLOCK_ROWS):
@@ -99,8 +98,7 @@ def add_leaf(table, strides, shape, places, agrees, agrees_starts, contributions
         table[cell, last] += contributions[case, k]
 
 
-@njit(cache=True, parallel=True, nogil=True)
-def sum_groups(bins, starts, features, offsets, offset_starts, table_starts, tables, values):
+def _sum_groups(bins, starts, features, offsets, offset_starts, table_starts, tables, values):
     """Add to `values` (n_rows, n_features + 1) the entries of every group: contributions, then raw score.
 
     Group g has the features `features[starts[g]:starts[g + 1]]`; for its i-th, `offsets[offset_starts[i] + bin]` is
@@ -124,8 +122,7 @@ def sum_groups(bins, starts, features, offsets, offset_starts, table_starts, tab
                 values[begin + row, last] += tables[cell + stop - first]
 
 
-@njit(cache=True, parallel=True, nogil=True)
-def sum_raw(bins, starts, features, offsets, offset_starts, table_starts, tables, raw):
+def _sum_raw(bins, starts, features, offsets, offset_starts, table_starts, tables, raw):
     """Add to `raw` (n_rows) the raw score of every group; arguments as for `sum_groups`."""
     n_rows = len(raw)
     for block in prange((n_rows + BLOCK_ROWS - 1) // BLOCK_ROWS):
@@ -140,3 +137,13 @@ def sum_raw(bins, starts, features, offsets, offset_starts, table_starts, tables
                     place[row] += offsets[at + column[begin + row]]
             for row in range(end - begin):
                 raw[begin + row] += tables[place[row]]
+
+
+def _both_ways(loop):
+    """Compile a loop for one thread, and for all: threads cost more than they bring for a few rows."""
+    return njit(cache=True, nogil=True)(loop), njit(cache=True, nogil=True, parallel=True)(loop)
+
+
+bin_rows = _both_ways(_bin_rows)
+sum_groups = _both_ways(_sum_groups)
+sum_raw = _both_ways(_sum_raw)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from training.shap_tables import kernels
 from training.shap_tables.grouping import Group, group_leaves
 from training.shap_tables.model_text import parse
 from training.shap_tables.paths import Bins, Leaf, bins_of, constant_of, expected_value, leaves_of
+
+_ALL_THREADS = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class TreeShapTables:
         """Return the raw score (n_rows,) of rows X (n_rows, n_features); NaN is missing."""
         raw = np.full(len(X), self.constant)
         with _threads(threads):
-            kernels.sum_raw(self.bin(X), *self._lookup, raw)
+            _run(kernels.sum_raw, len(X), self.bin(X), *self._lookup, raw)
         return raw
 
     def shap_values(self, X: NDArray[np.float64], threads: int | None = None) -> NDArray[np.float64]:
@@ -67,7 +70,7 @@ class TreeShapTables:
         values = np.zeros((len(X), self.n_features + 1))
         values[:, -1] = self.constant
         with _threads(threads):
-            kernels.sum_groups(self.bin(X), *self._lookup, values)
+            _run(kernels.sum_groups, len(X), self.bin(X), *self._lookup, values)
         return values[:, -1], values[:, :-1]
 
     def bin(self, X: NDArray[np.float64]) -> NDArray[Any]:
@@ -76,7 +79,8 @@ class TreeShapTables:
             raise RequestError(f"X must have {self.n_features} columns, got the shape {X.shape}.")
         widest = int(np.diff(self.cut_starts).max(initial=0)) + 3
         bins = np.empty((self.n_features, len(X)), dtype=np.uint8 if widest <= 256 else np.uint16)
-        kernels.bin_rows(np.ascontiguousarray(X, dtype=np.float64), self.cuts, self.cut_starts, self.has_zero, bins)
+        rows = np.ascontiguousarray(X, dtype=np.float64)
+        _run(kernels.bin_rows, len(X), rows, self.cuts, self.cut_starts, self.has_zero, bins)
         return bins
 
     @property
@@ -163,6 +167,16 @@ def _strides(shape: tuple[int, ...]) -> NDArray[np.int64]:
 
 def _starts(lengths: list[int]) -> NDArray[np.int64]:
     return np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
+
+
+def _run(both_ways: tuple[Any, Any], n_rows: int, *arguments: Any) -> None:
+    """Run a loop in this thread for a few rows, else in all, one caller at a time: not all thread pools allow more."""
+    one_thread, all_threads = both_ways
+    if n_rows <= kernels.BLOCK_ROWS:
+        one_thread(*arguments)
+    else:
+        with _ALL_THREADS:
+            all_threads(*arguments)
 
 
 @contextmanager
