@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -19,22 +19,26 @@ from numpy.typing import NDArray
 
 from experiments.benchmarks.harness import BenchmarkError, Report, Row, Run, measure, take_turns
 
-SHAPES = ((100, 31), (300, 31), (1000, 31), (300, 127))
+SHAPES = ("100x31", "300x31", "1000x31", "300x127")
+"""Trees by leaves."""
+
 N_ROWS, N_SLOW_ROWS, N_FEATURES = 1_300_000, 1_000, 18
 TOLERANCE = 1e-9
 
 
 @click.command("shap", help=__doc__)
 @click.option("--rows", "n_rows", default=N_ROWS, show_default=True)
+@click.option("--shape", "shapes", type=click.Choice(SHAPES), multiple=True, default=SHAPES, show_default=True)
 @click.pass_obj
-def benchmark(environment: Mapping[str, str], n_rows: int) -> Report:
+def benchmark(environment: Mapping[str, str], n_rows: int, shapes: Sequence[str]) -> Report:
     """Measure every shape of model."""
     rows: list[Row] = []
     ratios: dict[str, float] = {}
     checks: dict[str, float] = {}
     with tempfile.TemporaryDirectory(prefix="qianfen-bench-") as folder:
-        for n_trees, num_leaves in SHAPES:
-            shape = f"{n_trees}x{num_leaves}"
+        for shape in shapes:
+            click.echo(f"{shape}: training and explaining", err=True)
+            n_trees, num_leaves = (int(part) for part in shape.split("x"))
             _train(Path(folder), n_trees, num_leaves)
             measured = _sides(Path(folder), n_rows, shape, environment, checks)
             rows += measured
