@@ -10,7 +10,7 @@ CITY ?= synthetic
 ENTITIES ?= 50000
 BENCH ?=
 
-.PHONY: help install demo serve test check format bench notebooks reference lock clean
+.PHONY: help install install-extra demo serve test check format bench notebooks reference lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,13 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	  | awk '/^Collecting / { if (++n % 25 == 0) { print "  " n " packages"; fflush() } } \
 	         /^(ERROR|error)/ { print; fflush() } /^Installing/ { print "  unpacking"; fflush() }'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+install-extra: $(VENV)/.installed-extra ## Install what only benchmarks (peers) and Spark need
+
+$(VENV)/.installed-extra: $(VENV)/.installed requirements-extra.lock
+	@echo "Installing the peers of the benchmarks and PySpark (700 MB); this takes one to three minutes."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-extra.lock
 	@touch $@
 
 demo: install ## From records to a graded, explained, served entity (CITY=synthetic|toronto, ENTITIES=50000)
@@ -47,7 +54,7 @@ format: install ## Format the code
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: install ## Run the benchmarks, or BENCH=name alone; results go to var/bench/
+bench: install-extra ## Run the benchmarks, or BENCH=name alone; results go to var/bench/
 	@$(BIN)/python -m experiments.benchmarks $(BENCH)
 
 notebooks: demo ## Execute the notebooks on CITY; results go to var/notebooks/
@@ -63,10 +70,14 @@ notebooks: demo ## Execute the notebooks on CITY; results go to var/notebooks/
 reference: install ## Write the reference pages in docs/ from the declarations
 	@$(BIN)/qianfen reference
 
-lock: install ## Renew requirements.lock from pyproject.toml
+COMPILE := $(BIN)/pip-compile --quiet --allow-unsafe --generate-hashes --strip-extras --no-header \
+	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+
+lock: install ## Renew requirements.lock and requirements-extra.lock from pyproject.toml
 	@$(BIN)/python -m pip install --quiet pip-tools
-	@$(BIN)/pip-compile --quiet --allow-unsafe --extra dev --generate-hashes --strip-extras --no-header \
-	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --output-file requirements.lock pyproject.toml
+	@$(COMPILE) --extra dev --output-file requirements.lock pyproject.toml
+	@$(COMPILE) --extra bench --extra spark --constraint requirements.lock \
+	  --output-file requirements-extra.lock pyproject.toml
 
 clean: ## Remove what was built (var/), keep .venv
 	@rm -rf var build dist ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

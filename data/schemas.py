@@ -70,7 +70,8 @@ class Table:
     def __post_init__(self) -> None:
         keyed_by_record = self.key == ("record_id",)
         record_id = (_RECORD_ID,) if keyed_by_record else ()
-        object.__setattr__(self, "columns", record_id + self.own_columns + _RECORD_COLUMNS)
+        linked = () if self.name == "entities" else _LINK_COLUMNS
+        object.__setattr__(self, "columns", record_id + self.own_columns + linked + _RECORD_COLUMNS)
 
     def column(self, name: str) -> Column:
         """Return the column of that name; KeyError if there is none."""
@@ -83,6 +84,15 @@ class Table:
 
 
 _RECORD_ID = Column("record_id", "VARCHAR", "Key of the record in its source.", "来源中的记录编号", required=True)
+_LINK_COLUMNS = (
+    Column("entity_name", "VARCHAR", "Name of the entity as the source writes it.", "来源所写的主体名称"),
+    Column(
+        "entity_region",
+        "VARCHAR",
+        "Region that the source gives with the name.",
+        "来源所写的行政区划代码（GB/T 2260 或本地分区）",
+    ),
+)
 _RECORD_COLUMNS = (
     Column("event_date", "DATE", "Day it happened.", "发生日期", required=True),
     Column("known_at", "DATE", "Day the regulator learned of it.", "知悉日期", required=True),
