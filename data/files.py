@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from data.errors import BusyError, StorageError
+from data.errors import BusyError, SourceError, StorageError
 
 _CHUNK_BYTES = 1 << 20
 
@@ -72,6 +72,22 @@ def write_atomically(path: Path, content: str | bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         beside.rename(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def archive(source: Path, target: Path) -> None:
+    """Keep a copy of a file under its SHA-256, the name of `target`; SourceError where the file is being changed."""
+    if target.is_file():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = target.parent / f".{target.name}.{os.getpid()}.partial"
+    try:
+        with _disk_full_explained(target):
+            shutil.copyfile(source, beside)
+            if sha256_of(beside) != target.name:
+                raise SourceError(f"{source} was changed while it was read. Wait until it is whole and run again.")
+            beside.rename(target)
     finally:
         beside.unlink(missing_ok=True)
 

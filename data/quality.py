@@ -52,12 +52,20 @@ def type_rule(column: Column, raw_type: str) -> str:
 def row_rules(table: Table) -> Iterator[str]:
     """Rules on the typed values of one row."""
     for column in table.columns:
-        yield from _column_rules(column)
+        if column.name == "entity_id" and "entity_name" in table.column_names:
+            yield _subject_rule(column)
+        else:
+            yield from _column_rules(column)
     yield _not_before("known_at", "event_date")
     yield _not_before("withdrawn_at", "known_at")
-    if table.name == "listings":
-        # The only table whose subject may be one of two.
-        yield _rule("(entity_id IS NULL) = (person_id IS NULL)", "either entity_id or person_id must be given")
+
+
+def _subject_rule(entity_id: Column) -> str:
+    """Say whom a record is about: an entity by code or by name, or in `listings` a person in its stead."""
+    unknown = "entity_id IS NULL AND entity_name IS NULL"
+    if entity_id.required:
+        return _rule(unknown, "entity_id or entity_name must be given")
+    return _rule(f"({unknown}) = (person_id IS NULL)", "either entity_id (or entity_name) or person_id must be given")
 
 
 def _column_rules(column: Column) -> Iterator[str]:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import ibis
 
+from data.assembly import assemble, share
 from data.city import City
-from data.errors import NotFoundError, StorageError
+from data.errors import NotFoundError, StorageError, did_you_mean
 from data.files import atomic_folder, fingerprint, read_json, sha256_of, source_fingerprint, write_json
-from data.ingestion import MACROS, Progress, ingest_tables, source_paths
+from data.linking import link_parts, linkage_fingerprint
+from data.parts import Part, have_part, plan_parts
+from data.progress import Progress
+from data.schemas import TABLES
 from data.settings import Settings
-
-_CODE = ("data.schemas", "data.quality", "data.ingestion")
+from data.sources import Delivery, find_sources
 
 
 @dataclass(frozen=True)
@@ -29,9 +33,10 @@ class Records:
     folder : Path
         Where tables/, quarantine/ and manifest.json lie.
     records_id : str
-        Stands for everything that went in: files, mappings, declarations and code.
+        Stands for everything that went in: files, mappings, declarations, code and decisions on links.
     manifest : dict
-        Per table: rows read, accepted, quarantined, flagged, and the SHA-256 of the Parquet file.
+        sources (SHA-256 of the extracts), deliveries in the order in which they came, and per table the counts of
+        data.assembly.TableCount, table_id (what it was made from) and the SHA-256 of its Parquet file.
     """
 
     city_name: str
@@ -62,52 +67,108 @@ class Records:
         return backend
 
 
-def ingest(city: City, settings: Settings, progress: Progress = print) -> Records:
-    """Bring a city's files in, unless the very same went in before.
+def ingest(city: City, settings: Settings, progress: Progress = print, received_on: date | None = None) -> Records:
+    """Bring in what is new of a city's files, and publish its tables; what is there already is not read again.
+
+    Parameters
+    ----------
+    received_on : date, optional
+        Day on which new deliveries (files of a path with `*`) came; by default today.
 
     Raises
     ------
     SourceError, SchemaError
         Where a file or a mapping is not as declared; nothing is changed then.
+    PointInTimeError
+        Where new deliveries would lie before those that are in force.
     """
     home = _home(city, settings)
-    progress("Reading the source files.")
-    sources = {name: sha256_of(path) for name, path in source_paths(city, settings).items()}
-    records_id = fingerprint(sources, _mappings(city), _macros(), source_fingerprint(*_CODE), str(city.sources))
+    progress("Looking for new source files.")
+    sources = find_sources(city, settings, _deliveries_so_far(home), received_on)
+    if sources.deliveries:
+        progress(f"  {len(sources.deliveries) - sources.n_new} deliveries are in already, {sources.n_new} are new")
+    plans = {table: plan_parts(city, sources, table) for table in city.mapped_tables}
+    linkage = linkage_fingerprint(city, settings)
+    records_id = fingerprint({t: [p.part_id for p in parts] for t, parts in plans.items()}, linkage, _code())
     folder = home / records_id
     if (folder / "manifest.json").is_file():
         progress(f"Records {records_id} are there already, files and mappings are unchanged: skipped.")
     else:
+        tables = {t: [have_part(plan, city, settings, progress) for plan in parts] for t, parts in plans.items()}
         with atomic_folder(folder) as beside:
-            counts = ingest_tables(city, settings, beside, progress)
-            tables = {
-                name: {**asdict(count), "sha256": sha256_of(beside / "tables" / f"{name}.parquet")}
-                for name, count in counts.items()
-            }
-            write_json(beside / "manifest.json", {"records_id": records_id, "sources": sources, "tables": tables})
+            manifest: dict[str, Any] = {"records_id": records_id, "sources": sources.extracts}
+            manifest["deliveries"] = [vars(delivery) for delivery in sources.deliveries]
+            manifest["tables"] = _assemble(city, settings, tables, beside, _current(home), progress)
+            write_json(beside / "manifest.json", manifest)
     write_json(home / "current.json", {"records_id": records_id})
     return open_records(city, settings)
 
 
-def open_records(city: City, settings: Settings) -> Records:
-    """Return the records that were brought in last; NotFoundError where there are none."""
+def open_records(city: City, settings: Settings, records_id: str | None = None) -> Records:
+    """Return the records that were brought in last, or earlier ones by their id; NotFoundError where there are none."""
     home = _home(city, settings)
-    if not (home / "current.json").is_file():
-        raise NotFoundError(f"{city.name} has no records yet. Run `qianfen ingest {city.name}`.")
-    records_id = read_json(home / "current.json")["records_id"]
+    if records_id is None:
+        if not (home / "current.json").is_file():
+            raise NotFoundError(f"{city.name} has no records yet. Run `qianfen ingest {city.name}`.")
+        records_id = str(read_json(home / "current.json")["records_id"])
+    elif not (home / records_id).is_dir():
+        there = sorted(path.name for path in home.glob("[!.]*/"))
+        raise NotFoundError(f"{city.name} has no records {records_id}.{did_you_mean(records_id, there)}")
     folder = home / records_id
     if not (folder / "manifest.json").is_file():
         raise StorageError(f"{folder} must hold records, it is incomplete. Run `qianfen ingest {city.name}`.")
     return Records(city.name, folder, records_id, read_json(folder / "manifest.json"))
 
 
+def _assemble(
+    city: City, settings: Settings, tables: dict[str, list[Part]], folder: Path, before: Path | None, progress: Progress
+) -> dict[str, Any]:
+    """Make every table from its parts, or share the one of the records in force where nothing went in since."""
+    for name in ("tables", "quarantine"):
+        (folder / name).mkdir()
+    known = read_json(before / "manifest.json")["tables"] if before else {}
+    links: Path | None = None
+    manifest: dict[str, Any] = {}
+    # The register comes first: names are linked to it.
+    for name, parts in sorted(tables.items(), key=lambda item: item[0] != "entities"):
+        named = any(part.manifest["n_named"] for part in parts)
+        if named and links is None:
+            links = link_parts(city, settings, tables, folder, progress)
+        table_id = fingerprint([part.plan.part_id for part in parts], sha256_of(links) if named and links else "")
+        if before and known.get(name, {}).get("table_id") == table_id and _is_undamaged(before, name, known[name]):
+            for kind in ("tables", "quarantine"):
+                share(before / kind / f"{name}.parquet", folder / kind / f"{name}.parquet")
+            manifest[name] = known[name]
+            continue
+        count = assemble(TABLES[name], parts, links, folder, settings.threads)
+        if count.n_repeated or count.n_corrected:
+            progress(f"  {name}: {count.n_repeated:,} rows said nothing new, {count.n_corrected:,} were corrected")
+        path = folder / "tables" / f"{name}.parquet"
+        manifest[name] = {**asdict(count), "table_id": table_id, "sha256": sha256_of(path)}
+    return {name: manifest[name] for name in TABLES if name in manifest}
+
+
+def _is_undamaged(folder: Path, table: str, manifest: dict[str, Any]) -> bool:
+    path = folder / "tables" / f"{table}.parquet"
+    return path.is_file() and sha256_of(path) == manifest["sha256"]
+
+
+def _current(home: Path) -> Path | None:
+    if not (home / "current.json").is_file():
+        return None
+    folder = home / str(read_json(home / "current.json")["records_id"])
+    return folder if (folder / "manifest.json").is_file() else None
+
+
+def _deliveries_so_far(home: Path) -> tuple[Delivery, ...]:
+    current = _current(home)
+    manifest = read_json(current / "manifest.json") if current else {}
+    return tuple(Delivery.from_json(content) for content in manifest.get("deliveries", ()))
+
+
 def _home(city: City, settings: Settings) -> Path:
     return settings.var / "cities" / city.name / "records"
 
 
-def _mappings(city: City) -> dict[str, str]:
-    return {t: sha256_of(city.folder / "sources" / f"{t}.sql") for t in city.mapped_tables}
-
-
-def _macros() -> list[str]:
-    return [sha256_of(path) for path in sorted(MACROS.glob("*.sql"))]
+def _code() -> str:
+    return source_fingerprint("data.assembly", "data.records", "data.linking")

@@ -92,6 +92,14 @@ _LINK_COLUMNS = (
         "Region that the source gives with the name.",
         "来源所写的行政区划代码（GB/T 2260 或本地分区）",
     ),
+    Column(
+        "link_method",
+        "VARCHAR",
+        "How a record without a code was linked to its entity; null where the source gives the code.",
+        "无代码记录与主体的匹配方式；来源给出代码的为空",
+        allowed=("name", "score", "decision"),
+    ),
+    Column("link_score", "DOUBLE", "Certainty of that link.", "匹配置信度", minimum=0.0, maximum=1.0),
 )
 _RECORD_COLUMNS = (
     Column("event_date", "DATE", "Day it happened.", "发生日期", required=True),

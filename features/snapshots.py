@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from data.errors import NotFoundError, StorageError
 from data.files import atomic_folder, fingerprint, read_json, sha256_of, source_fingerprint, write_json
-from data.ingestion import Progress
+from data.progress import Progress
 from data.records import Records
 from data.settings import Settings
 from features.catalogue import load_catalogue

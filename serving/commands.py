@@ -46,11 +46,19 @@ def synthetic(settings: Settings, entities: int, seed: int | None) -> None:
 
 @cli.command()
 @_CITY
+@click.option(
+    "--received-on", type=_DATE, default=None, help="Day on which new deliveries came; none of them counts before it."
+)
 @click.pass_obj
-def ingest(settings: Settings, city_name: str) -> None:
-    """Bring a city's files in: check every row, quarantine what breaks a rule, publish the rest."""
+def ingest(settings: Settings, city_name: str, received_on: datetime | None) -> None:
+    """Bring in what is new of a city's files: check every row, quarantine what breaks a rule, publish the rest.
+
+    Files of a path with `*` are deliveries: each is read once, and corrects earlier rows of its key.
+    """
+    from data.records import ingest as bring_in
+
     with _city(settings, city_name) as city:
-        _ingest(city, settings)
+        bring_in(city, settings, click.echo, received_on.date() if received_on else None)
         _next(f"qianfen check {city_name}", f"qianfen features build {city_name}")
 
 

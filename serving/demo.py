@@ -22,7 +22,7 @@ import pandas as pd
 from data.city import City, Period
 from data.errors import ArtifactError, StorageError
 from data.files import write_json
-from data.ingestion import Progress
+from data.progress import Progress
 from data.records import Records, ingest
 from data.settings import Settings
 from features.snapshots import build_snapshot

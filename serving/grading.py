@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from data.city import City
 from data.errors import ArtifactError, RequestError
 from data.files import atomic_folder, fingerprint, read_json, sha256_of, source_fingerprint, write_json
-from data.ingestion import Progress
+from data.progress import Progress
 from data.records import Records
 from data.settings import Settings
 from features.snapshots import ROWS_IN_A_GROUP, Snapshot

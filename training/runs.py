@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from data.city import City, Period
 from data.files import atomic_folder, fingerprint, read_json, source_fingerprint, write_json
-from data.ingestion import Progress
+from data.progress import Progress
 from data.records import Records
 from data.settings import PROJECT_ROOT, Settings
 from features.catalogue import load_catalogue

@@ -44,7 +44,7 @@ def test_accepted_rows_carry_their_types_and_normal_forms(write_city, settings):
         ("P2,A1,inf,2020-01-05,2020-01-06", "amount must be a number, was 'inf'"),
         ("P2,A1,5,2020-02-30,2020-01-06", "event_date must be a date, was '2020-02-30'"),
         ("P2,A1,5,1492-01-05,2020-01-06", "event_date must be between 1900-01-01 and 2199-12-31, was 1492-01-05"),
-        ("P2,,5,2020-01-05,2020-01-06", "entity_id must be given"),
+        ("P2,,5,2020-01-05,2020-01-06", "entity_id or entity_name must be given"),
         (
             "P2,A1,5,2020-01-05,2019-01-06",
             "known_at must not lie before event_date, was 2019-01-06 before 2020-01-05",

@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from data.codes import industries, industry_name, region_name
-from data.ingestion import connect
+from data.parts import connect
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 
 from data.errors import ConfigurationError, NotFoundError
 from data.files import sha256_of
-from data.ingestion import connect
+from data.parts import connect
 from data.synthetic import build_synthetic_city, risk
 from data.synthetic.dirt import KINDS
 from data.synthetic.grid import GRID

@@ -15,7 +15,7 @@ from data.synthetic.dirt import DIRTY_SHARE, KINDS
 REASONS = {
     "unknown state": "status must be one of active, suspended, revoked, deregistered, was '未知'",
     "impossible date": "event_date must be a date, was '2023-02-30'",
-    "missing code": "entity_id must be given",
+    "missing code": "entity_id or entity_name must be given",
     "text in an amount": "amount must be a number, was '约五千元'",
     "negative amount": "amount must be at least 0, was -500%",
     "unreadable result": "failed must be true or false, was '待定'",

@@ -1,0 +1,297 @@
+"""Files of the day: added without reading the old ones again, corrected by key, and never changing what was known."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from data.city import load_city
+from data.errors import PointInTimeError, SchemaError, SourceError
+from data.files import sha256_of
+from data.records import ingest, open_records
+from data.settings import Settings
+from features.snapshots import build_snapshot
+
+TOML = """
+name = "toy"
+name_zh = "玩具"
+title = "Toy city"
+title_zh = "玩具市"
+
+[sources]
+folder = "{city}/files"
+files = ["entities*.csv", "penalties/*.csv"]
+
+[label]
+column = "failed"
+values = ["true"]
+horizon_days = 90
+
+[split]
+trees = [2020-01-01]
+calibration = [2020-05-01]
+test = [2020-09-01]
+reference = 2020-05-01
+grading = 2020-12-31
+"""
+ENTITIES_SQL = """
+SELECT code AS entity_id, name, 'enterprise' AS entity_type, 'active' AS status, address,
+    event AS event_date, event::DATE + 1 AS known_at, filename AS source_file, row_number() OVER () AS source_row
+FROM read_csv(getvariable('source_folder') || '/entities*.csv', all_varchar = true, filename = true)
+"""
+PENALTIES_SQL = """
+SELECT number AS record_id, code AS entity_id, 'fine' AS kind, amount, decided AS event_date,
+    decided::DATE + 1 AS known_at, filename AS source_file, row_number() OVER () AS source_row
+FROM read_csv(getvariable('source_folder') || '/penalties/*.csv', all_varchar = true, filename = true)
+"""
+ENTITIES = "code,name,address,event\nA1,甲,一街1号,2010-01-01\nA2,乙,二街2号,2011-01-01\n"
+HEAD = "number,code,amount,decided\n"
+FIRST = HEAD + "P1,A1,500,2020-01-05\nP2,A2,700,2020-01-05\n"
+
+
+class Toy:
+    """A city that gets deliveries; every run's progress is kept in `said`."""
+
+    def __init__(self, folder: Path, settings: Settings) -> None:
+        self.folder, self.settings, self.said = folder, settings, []
+        self.write("city.toml", TOML)
+        self.write("sources/entities.sql", ENTITIES_SQL)
+        self.write("sources/penalties.sql", PENALTIES_SQL)
+        self.deliver("entities-2019.csv", ENTITIES)
+        self.deliver("penalties/a.csv", FIRST)
+
+    def write(self, name: str, content: str) -> None:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8")
+
+    def deliver(self, name: str, content: str) -> None:
+        self.write(f"files/{name}", content)
+
+    def ingest(self, day: date | None = None):
+        self.said = []
+        return ingest(load_city(str(self.folder)), self.settings, self.said.append, day)
+
+    def penalties(self, columns=("record_id", "amount", "known_at", "withdrawn_at")):
+        frame = open_records(load_city(str(self.folder)), self.settings).connect(1).table("penalties").execute()
+        rows = frame.sort_values(["record_id", "known_at", "amount"])[list(columns)].astype(object)
+        return [tuple(None if v is None or v != v else _plain(v) for v in row) for row in rows.itertuples(index=False)]
+
+
+def _plain(value):
+    return str(value)[:10] if hasattr(value, "year") else value
+
+
+@pytest.fixture
+def toy(tmp_path, settings):
+    return Toy(tmp_path / "toy", settings)
+
+
+def test_the_first_deliveries_are_the_history_and_known_as_the_mapping_says(toy):
+    toy.ingest()
+
+    assert toy.penalties() == [("P1", 500.0, "2020-01-06", None), ("P2", 700.0, "2020-01-06", None)]
+
+
+def test_a_new_delivery_adds_rows_known_from_the_day_it_came_and_reads_no_old_file_again(toy):
+    toy.ingest()
+    toy.deliver("penalties/b.csv", HEAD + "P3,A1,90,2020-02-01\n")
+
+    toy.ingest(date(2020, 3, 1))
+
+    assert toy.penalties()[-1] == ("P3", 90.0, "2020-03-01", None)
+    assert "  penalties of penalties/a.csv: unchanged, skipped" in toy.said
+    assert "  entities of entities-2019.csv: unchanged, skipped" in toy.said
+
+
+def test_the_same_delivery_twice_changes_nothing(toy):
+    before = toy.ingest()
+
+    after = toy.ingest(date(2020, 3, 1))
+
+    assert after.records_id == before.records_id
+    assert toy.said[-1].endswith("unchanged: skipped.")
+
+
+def test_the_same_rows_under_another_name_are_counted_and_left_out(toy):
+    before = toy.ingest()
+    toy.deliver("penalties/copy.csv", FIRST)
+
+    after = toy.ingest(date(2020, 3, 1))
+
+    counts = after.manifest["tables"]["penalties"]
+    assert (counts["n_read"], counts["n_accepted"], counts["n_repeated"]) == (4, 2, 2)
+    assert sha256_of(after.tables["penalties"]) == sha256_of(before.tables["penalties"])
+
+
+@pytest.mark.parametrize("name", ["penalties/a.csv", "penalties/a-corrected.csv"])
+def test_a_correction_supersedes_the_row_of_its_key_from_the_day_it_came(toy, name):
+    toy.ingest()
+    toy.deliver(name, HEAD + "P1,A1,5,2020-01-05\nP2,A2,700,2020-01-05\n")
+
+    counts = toy.ingest(date(2020, 3, 1)).manifest["tables"]["penalties"]
+
+    assert toy.penalties() == [
+        ("P1", 500.0, "2020-01-06", "2020-03-01"),
+        ("P1", 5.0, "2020-03-01", None),
+        ("P2", 700.0, "2020-01-06", None),
+    ]
+    assert (counts["n_corrected"], counts["n_repeated"]) == (1, 1)
+
+
+def test_what_a_corrected_file_no_longer_has_is_withdrawn_and_may_come_back(toy):
+    toy.ingest()
+    toy.deliver("penalties/a.csv", HEAD + "P1,A1,500,2020-01-05\n")
+    toy.ingest(date(2020, 3, 1))
+    assert toy.penalties()[1] == ("P2", 700.0, "2020-01-06", "2020-03-01")
+
+    toy.deliver("penalties/a.csv", FIRST)
+    toy.ingest(date(2020, 4, 1))
+
+    assert toy.penalties()[1:] == [("P2", 700.0, "2020-01-06", "2020-03-01"), ("P2", 700.0, "2020-04-01", None)]
+
+
+def test_what_another_file_still_has_is_not_withdrawn(toy):
+    toy.deliver("penalties/b.csv", HEAD + "P2,A2,700,2020-01-05\n")
+    toy.ingest()
+    toy.deliver("penalties/a.csv", HEAD + "P1,A1,500,2020-01-05\n")
+
+    toy.ingest(date(2020, 3, 1))
+
+    assert toy.penalties()[1] == ("P2", 700.0, "2020-01-06", None)
+
+
+def test_a_delivery_that_vanishes_from_the_folder_stays_in_force(toy):
+    toy.ingest()
+    toy.deliver("penalties/b.csv", HEAD + "P3,A1,90,2020-02-01\n")
+    (toy.folder / "files/penalties/a.csv").unlink()
+
+    toy.ingest(date(2020, 3, 1))
+
+    assert [row[0] for row in toy.penalties()] == ["P1", "P2", "P3"]
+
+
+def test_a_changed_mapping_reads_the_kept_copies_of_deliveries_that_were_overwritten(toy):
+    toy.ingest()
+    toy.deliver("penalties/a.csv", HEAD + "P1,A1,5,2020-01-05\nP2,A2,700,2020-01-05\n")
+    toy.ingest(date(2020, 3, 1))
+    toy.write("sources/penalties.sql", PENALTIES_SQL.replace("'fine'", "'warning'"))
+
+    toy.ingest(date(2020, 3, 1))
+
+    rows = toy.penalties(("record_id", "kind", "amount"))
+    assert sorted(rows) == [("P1", "warning", 5.0), ("P1", "warning", 500.0), ("P2", "warning", 700.0)]
+
+
+def test_an_earlier_snapshot_is_rebuilt_to_the_byte_from_old_records_and_from_corrected_ones(toy):
+    old = toy.ingest()
+    first = sha256_of(build_snapshot(old, date(2020, 2, 1), toy.settings, toy.said.append).path)
+    toy.deliver("penalties/a.csv", HEAD + "P1,A1,5,2020-01-05\n")
+    toy.deliver("entities-2020.csv", "code,name,address,event\nA1,丙,二街2号,2020-01-10\n")
+    new = toy.ingest(date(2020, 3, 1))
+
+    again = build_snapshot(new, date(2020, 2, 1), toy.settings, toy.said.append)
+    other_var = Settings.from_environment({"QIANFEN_VAR": str(toy.folder / "elsewhere")})
+    reopened = open_records(load_city(str(toy.folder)), toy.settings, old.records_id)
+    rebuilt = build_snapshot(reopened, date(2020, 2, 1), other_var, toy.said.append)
+
+    assert sha256_of(again.path) == sha256_of(rebuilt.path) == first
+    later = build_snapshot(new, date(2020, 3, 2), toy.settings, toy.said.append).read()
+    assert list(later.penalty_amount) == [5.0, 0.0]
+    assert list(later.address_sharing) == [2.0, 2.0]
+
+
+def test_an_entry_older_than_the_one_known_goes_to_quarantine(toy):
+    toy.ingest()
+    toy.deliver("entities-2020.csv", "code,name,address,event\nA1,旧,九街9号,2009-01-01\n")
+
+    records = toy.ingest(date(2020, 3, 1))
+
+    quarantined = records.connect(1).read_parquet(str(records.folder / "quarantine/entities.parquet")).execute()
+    assert list(quarantined.reasons[0]) == ["the entry of 2009-01-01 came after a later one, of 2010-01-01, was known"]
+
+
+def test_deliveries_must_come_in_order(toy):
+    toy.ingest()
+    toy.deliver("penalties/b.csv", HEAD + "P3,A1,90,2020-02-01\n")
+    toy.ingest(date(2020, 3, 1))
+    toy.deliver("penalties/c.csv", HEAD + "P4,A1,90,2020-02-01\n")
+
+    with pytest.raises(PointInTimeError, match="received on 2020-03-01; got 2020-02-01. Give a later --received-on"):
+        toy.ingest(date(2020, 2, 1))
+
+
+def test_a_row_known_after_its_delivery_came_goes_to_quarantine(toy):
+    toy.ingest()
+    toy.deliver("penalties/b.csv", HEAD + "P3,A1,90,2020-03-05\n")
+
+    records = toy.ingest(date(2020, 3, 1))
+
+    assert records.manifest["tables"]["penalties"]["n_quarantined"] == 1
+
+
+def test_a_pattern_without_a_file_is_an_error_that_names_it(toy):
+    (toy.folder / "files/penalties/a.csv").unlink()
+
+    with pytest.raises(SourceError, match=r"The source file penalties/\*.csv of toy must lie in"):
+        toy.ingest()
+
+
+def test_a_mapping_of_two_patterns_is_refused(toy):
+    toy.write("sources/penalties.sql", PENALTIES_SQL + " WHERE '/entities*.csv' <> ''")
+
+    with pytest.raises(SchemaError, match=r"must read at most one path with '\*', it reads entities\*.csv, penalties"):
+        toy.ingest()
+
+
+def test_a_damaged_part_is_read_again(toy):
+    before = toy.ingest()
+    part = next((toy.settings.var / "cities/toy/parts").glob("penalties-*/accepted.parquet"))
+    whole = part.read_bytes()
+    damaged = bytearray(whole)
+    damaged[10] ^= 1
+    part.unlink()
+    part.write_bytes(damaged)
+    toy.deliver("penalties/b.csv", FIRST)
+
+    after = toy.ingest(date(2020, 3, 1))
+
+    assert "  penalties of penalties/a.csv: what was kept of it is damaged, read again" in toy.said
+    assert sha256_of(after.tables["penalties"]) == sha256_of(before.tables["penalties"])
+
+
+rows = st.dictionaries(st.sampled_from(["P1", "P2", "P3"]), st.sampled_from([1, 2, 3]), max_size=3)
+deliveries = st.lists(st.tuples(st.sampled_from(["a", "b"]), rows), min_size=1, max_size=4)
+
+
+@hypothesis_settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(deliveries)
+def test_what_was_known_as_of_a_day_is_what_the_deliveries_before_it_said(tmp_path_factory, deliveries):
+    """The records with all deliveries, looked at as of any day, are those that were in force on that day."""
+    folder = tmp_path_factory.mktemp("property")
+    toy = Toy(folder / "toy", Settings.from_environment({"QIANFEN_VAR": str(folder / "var"), "QIANFEN_THREADS": "1"}))
+    toy.ingest()
+    in_force = []
+    for number, (name, content) in enumerate(deliveries):
+        lines = "".join(f"{key},A1,{amount},2020-01-05\n" for key, amount in content.items())
+        toy.deliver(f"penalties/{name}.csv", HEAD + lines)
+        toy.ingest(date(2020, 3, 1 + number))
+        in_force.append(_visible(toy, date(2020, 3, 2 + number)))
+
+    assert [_visible(toy, date(2020, 3, 2 + number)) for number in range(len(deliveries))] == in_force
+    assert _visible(toy, date(2020, 3, 1)) == [("P1", 500.0), ("P2", 700.0)]
+    latest = {name: content for name, content in deliveries}
+    if "a" in latest and "b" in latest:
+        last = deliveries[-1]
+        assert {key: float(amount) for key, amount in last[1].items()}.items() <= dict(in_force[-1]).items()
+        assert set(dict(in_force[-1])) == set(latest["a"]) | set(latest["b"])
+
+
+def _visible(toy: Toy, as_of: date):
+    day = str(as_of)
+    return [(key, amount) for key, amount, known, gone in toy.penalties() if known < day and not (gone and gone < day)]
