@@ -37,11 +37,9 @@ def person_dishonesty(people: ir.Table, listings: ir.Table) -> ir.Table:
     standing = listings.filter(
         listings.person_id.notnull(), listings.kind.isin(PERSONAL_LISTS), in_force(listings, "ended_on")
     )
-    listed = standing.select("as_of_date", "person_id").distinct().mutate(n=1)
-    joined = offices.left_join(listed, ["as_of_date", "person_id"]).select(
-        offices.as_of_date, offices.entity_id, n=ibis.coalesce(listed.n, 0)
-    )
-    return joined.group_by("as_of_date", "entity_id").agg(value=joined.n.sum())
+    listed = offices.semi_join(standing, ["as_of_date", "person_id"])
+    counts = listed.group_by("as_of_date", "entity_id").agg(n=listed.person_id.nunique())
+    return _for_all_with_people(offices, counts, counts.n)
 
 
 @indicator(
@@ -62,21 +60,35 @@ def person_linked_violations(people: ir.Table, inspections: ir.Table, penalties:
     active counts too. 0 where people are known and no other entity of theirs violated, missing where nobody in office
     is known.
     """
-    # Entities with exactly the same people form a circle. Circles are joined, not entities: a person with thousands of
-    # entities would otherwise give millions of pairs, and the sum stays exact.
-    offices = _offices(people)
-    circles = _circles(offices, _violations(inspections, penalties))
-    linked = _linked(offices, circles)
-    joined = circles.left_join(linked, ["as_of_date", "circle"]).select(
-        circles.as_of_date, circles.entity_id, circles.own, total=ibis.coalesce(linked.total, circles.own)
+    offices, violations = _offices(people).distinct(), _violations(inspections, penalties)
+    # From the violations outwards: few entities have any, so few pairs arise.
+    violating = offices.inner_join(violations, ["as_of_date", "entity_id"]).select(
+        offices.as_of_date, offices.person_id, other=offices.entity_id, violations=violations.value
     )
-    return joined.select("as_of_date", "entity_id", value=joined.total - joined.own)
+    pairs = offices.inner_join(
+        violating,
+        (
+            offices.as_of_date == violating.as_of_date,
+            offices.person_id == violating.person_id,
+            offices.entity_id != violating.other,
+        ),
+    )
+    others = pairs.select("as_of_date", "entity_id", "other", "violations").distinct()
+    linked = others.group_by("as_of_date", "entity_id").agg(total=exact_sum(others.violations))
+    return _for_all_with_people(offices, linked, linked.total)
 
 
 def _offices(people: ir.Table) -> ir.Table:
-    """Return distinct (as_of_date, entity_id, person_id) of those in office."""
+    """Return (as_of_date, entity_id, person_id) of those in office; one who holds two offices comes twice."""
     held = people.filter(people.role.isin(OFFICES), in_force(people, "ended_on"))
-    return held.select("as_of_date", "entity_id", "person_id").distinct()
+    return held.select("as_of_date", "entity_id", "person_id")
+
+
+def _for_all_with_people(offices: ir.Table, values: ir.Table, value: ir.NumericColumn) -> ir.Table:
+    """Return a value for every entity with somebody in office: 0 where `values` has none."""
+    known = offices.select("as_of_date", "entity_id").distinct()
+    joined = known.left_join(values, ["as_of_date", "entity_id"])
+    return joined.select(known.as_of_date, known.entity_id, value=ibis.coalesce(value.cast("float64"), 0.0))
 
 
 def _violations(inspections: ir.Table, penalties: ir.Table) -> ir.Table:
@@ -84,36 +96,3 @@ def _violations(inspections: ir.Table, penalties: ir.Table) -> ir.Table:
     columns = ("as_of_date", "entity_id", "event_date")
     failed = inspections.filter(inspections.failed)
     return decayed_count(penalties.select(*columns).union(failed.select(*columns)), LINKED_HALF_LIFE_DAYS)
-
-
-def _circles(offices: ir.Table, violations: ir.Table) -> ir.Table:
-    """Return (as_of_date, entity_id, circle, own): the entity's people as one text, and its own violations."""
-    circles = offices.group_by("as_of_date", "entity_id").agg(
-        circle=offices.person_id.group_concat("\n", order_by=offices.person_id)
-    )
-    return circles.left_join(violations, ["as_of_date", "entity_id"]).select(
-        circles.as_of_date, circles.entity_id, circles.circle, own=_amount_or_nothing(violations.value)
-    )
-
-
-def _linked(offices: ir.Table, circles: ir.Table) -> ir.Table:
-    """Return (as_of_date, circle, total): violations of all that share a person with the circle, itself included."""
-    members = (
-        offices.inner_join(circles, ["as_of_date", "entity_id"])
-        .select(offices.as_of_date, offices.person_id, circles.circle)
-        .distinct()
-    )
-    totals = circles.group_by("as_of_date", "circle").agg(violations=exact_sum(circles.own))
-    violating = members.inner_join(totals.filter(totals.violations > 0), ["as_of_date", "circle"]).select(
-        members.as_of_date, members.person_id, other=members.circle, violations=totals.violations
-    )
-    pairs = (
-        members.inner_join(violating, ["as_of_date", "person_id"])
-        .select(members.as_of_date, members.circle, violating.other, violating.violations)
-        .distinct()
-    )
-    return pairs.group_by("as_of_date", "circle").agg(total=exact_sum(pairs.violations))
-
-
-def _amount_or_nothing(value: ir.DecimalValue) -> ir.DecimalValue:
-    return ibis.coalesce(value, ibis.literal(0).cast("decimal(38,12)"))
