@@ -66,15 +66,10 @@ def known(table: ir.Table, declaration: Table, as_of_dates: Sequence[date]) -> i
 def known_population(entities: ir.Table, as_of_dates: Sequence[date]) -> ir.Table:
     """Return the active entities as of each date, each in its latest known state (POPULATION_COLUMNS)."""
     states = known(entities, TABLES["entities"], as_of_dates)
-    later = states.view()
-    latest = states.anti_join(
-        later,
-        (
-            states.as_of_date == later.as_of_date,
-            states.entity_id == later.entity_id,
-            states.known_at < later.known_at,
-        ),
+    latest_first = states.mutate(
+        recency=ibis.row_number().over(group_by=["as_of_date", "entity_id"], order_by=ibis.desc("known_at"))
     )
+    latest = latest_first.filter(latest_first.recency == 0)
     return latest.filter(latest.status == "active").select(*POPULATION_COLUMNS)
 
 
