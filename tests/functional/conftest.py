@@ -8,7 +8,7 @@ import pytest
 
 from data.city import City, load_city
 from data.settings import Settings
-from serving.commands import synthetic_folder
+from serving.commands.records import synthetic_folder
 from serving.demo import run_demo
 
 N_ENTITIES = 6_000

@@ -12,7 +12,8 @@ from click.testing import CliRunner
 import serving.commands
 from data.errors import NotFoundError
 from data.settings import PROJECT_ROOT
-from serving.commands import cli, commands_page, main
+from serving.commands import cli, main
+from serving.commands.reference import commands_page
 
 
 def every_command(command=cli, path="qianfen"):
@@ -24,8 +25,9 @@ def every_command(command=cli, path="qianfen"):
 def test_every_command_is_documented_as_it_is():
     # Click remembers how a command was first asked for help, so the page is made as `qianfen reference` makes it.
     code = (
-        "from click.testing import CliRunner; from serving.commands import cli, commands_page; "
-        "CliRunner().invoke(cli, ['reference', '--help']); print(commands_page(), end='')"
+        "from click.testing import CliRunner; from serving.commands import cli; "
+        "from serving.commands.reference import commands_page; "
+        "CliRunner().invoke(cli, ['reference', '--help']); print(commands_page(cli), end='')"
     )
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -36,7 +38,7 @@ def test_every_command_is_documented_as_it_is():
 @pytest.mark.parametrize(("path", "command"), list(every_command()))
 def test_every_command_and_option_has_a_help_text(path, command):
     assert command.help
-    assert f"## {path}\n" in commands_page()
+    assert f"## {path}\n" in commands_page(cli)
     for parameter in command.params:
         assert isinstance(parameter, click.Argument) or parameter.help, f"{path} {parameter.name}"
 

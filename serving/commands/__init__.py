@@ -1,0 +1,53 @@
+"""The `qianfen` command: one sub-command for each step, and `demo` for all of them."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from data.errors import QianfenError
+from data.settings import Settings
+from serving.commands import features, models, records, reference, service
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="qianfen")
+def cli() -> None:
+    """Grade the risk of a city's market entities, and explain every grade.
+
+    CITY is a name under experiments/ (synthetic, toronto, chicago) or the path of a folder with a city.toml.
+    """
+
+
+for _command in (
+    records.synthetic,
+    records.ingest,
+    records.check,
+    features.features,
+    models.train,
+    models.grade,
+    service.score,
+    service.serve,
+    service.demo,
+    models.evaluate_published,
+    reference.reference,
+):
+    cli.add_command(_command)
+
+
+def main() -> None:
+    """Run the command; an error that a user can act on ends with its message and exit code, without a traceback."""
+    try:
+        settings = Settings.from_environment(os.environ)
+        code = cli.main(obj=settings, prog_name="qianfen", standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except QianfenError as error:
+        click.echo(f"qianfen: error: {error}", err=True)
+        sys.exit(error.exit_code)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,5 @@
+"""`python -m serving.commands`: the `qianfen` command."""
+
+from serving.commands import main
+
+main()

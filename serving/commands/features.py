@@ -1,0 +1,40 @@
+"""Indicators: snapshots as of a date."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from data.settings import Settings
+from serving.commands.shared import CITY, DAY, bring_in, held_city, say_next
+
+if TYPE_CHECKING:
+    from data.city import City
+
+
+@click.group()
+def features() -> None:
+    """Indicators as of a date."""
+
+
+@features.command("build")
+@CITY
+@click.option("--as-of", "as_of", type=DAY, multiple=True, help="As-of date, repeatable; by default all of city.toml.")
+@click.pass_obj
+def features_build(settings: Settings, city_name: str, as_of: tuple[datetime, ...]) -> None:
+    """Build the snapshots of a city."""
+    from features.snapshots import build_snapshot
+
+    with held_city(settings, city_name) as city:
+        records = bring_in(city, settings)
+        for day in [moment.date() for moment in as_of] or _declared_dates(city):
+            build_snapshot(records, day, settings, click.echo)
+        say_next(f"qianfen train {city_name}")
+
+
+def _declared_dates(city: City) -> list[date]:
+    stages = (city.split.trees, city.split.calibration, city.split.test)
+    dates = {day for stage in stages if isinstance(stage, tuple) for day in stage}
+    return sorted(dates | {city.split.reference, city.split.grading})

@@ -1,0 +1,60 @@
+"""Models: training, grades of everybody, published figures."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import click
+
+from data.settings import Settings
+from serving.commands.shared import CITY, DAY, bring_in, held_city, say_next
+
+
+@click.command()
+@CITY
+@click.pass_obj
+def train(settings: Settings, city_name: str) -> None:
+    """Train and compare the expert card, LightGBM, and LightGBM on the experts' offset; register the champion."""
+    from serving.tables import model_table
+    from training.runs import train_city
+
+    with held_city(settings, city_name) as city:
+        result = train_city(city, bring_in(city, settings), settings, click.echo)
+        click.echo(model_table(result.metrics))
+        click.echo(
+            f"Champion: {result.champion} {result.champion_model.model_version} (MLflow run {result.mlflow_run_id})"
+        )
+        say_next(f"qianfen grade {city_name}")
+
+
+@click.command()
+@CITY
+@click.option("--as-of", "as_of", type=DAY, default=None, help="As-of date; by default that of city.toml.")
+@click.pass_obj
+def grade(settings: Settings, city_name: str, as_of: datetime | None) -> None:
+    """Grade everybody as of a date with the champion, and put the grades in force."""
+    from features.snapshots import build_snapshot
+    from serving.grading import grade_population
+    from training.registry import load_champion
+
+    with held_city(settings, city_name) as city:
+        model = load_champion(city, settings)
+        day = as_of.date() if as_of else city.split.grading
+        records = bring_in(city, settings)
+        snapshot = build_snapshot(records, day, settings, click.echo)
+        grading = grade_population(city, records, settings, model, snapshot, click.echo)
+        for name, n in grading.grade_counts.items():
+            click.echo(f"  {name}  {n:>10,}  {n / grading.n_entities:6.1%}")
+        say_next(f"qianfen serve {city_name}")
+
+
+@click.command("evaluate-published")
+@CITY
+@click.pass_obj
+def evaluate_published(settings: Settings, city_name: str) -> None:
+    """Compute the figures that a city published, from its own scores, with our metric code."""
+    from serving.tables import published_table
+    from training.published import evaluate_published as evaluate
+
+    with held_city(settings, city_name) as city:
+        click.echo(published_table(evaluate(city, settings)))
