@@ -15,6 +15,9 @@ from typing import Any
 
 from data.errors import BusyError, SourceError, StorageError
 
+SEAL = "manifest_sha256"
+"""Key under which a manifest carries the hash of the rest of it."""
+
 _CHUNK_BYTES = 1 << 20
 
 
@@ -37,6 +40,18 @@ def atomic_folder(final: Path) -> Iterator[Path]:
                 beside.rename(final)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder so that it is there whole or not at all: what a killed run leaves of it is hidden."""
+    hidden = folder.parent / f".{folder.name}.{os.getpid()}.partial"
+    folder.rename(hidden)
+    shutil.rmtree(hidden)
+
+
+def abandoned(home: Path) -> list[Path]:
+    """Return what killed runs left below a folder: hidden, and of a process that is no more."""
+    return sorted(path for path in home.glob(".*.partial") if _is_abandoned(path))
 
 
 @contextmanager
@@ -94,7 +109,7 @@ def archive(source: Path, target: Path) -> None:
 
 def write_json(path: Path, content: Any) -> None:
     """Write JSON atomically, readable and with stable order of keys as given."""
-    write_atomically(path, json.dumps(content, indent=2, ensure_ascii=False, default=str, allow_nan=False) + "\n")
+    write_atomically(path, _as_text(content))
 
 
 def read_json(path: Path) -> Any:
@@ -103,6 +118,21 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise StorageError(f"{path} must be JSON, it is damaged: {error}. Remove it and run the step again.") from error
+
+
+def write_sealed(path: Path, content: dict[str, Any]) -> None:
+    """Write JSON with the SHA-256 of its own content, so that `read_sealed` finds a single changed bit."""
+    write_json(path, {**content, SEAL: _seal(content)})
+
+
+def read_sealed(path: Path, remedy: str = "") -> dict[str, Any]:
+    """Read JSON of `write_sealed`, the seal left out; StorageError where a single bit is not as it was written."""
+    content = read_json(path)
+    seal = content.pop(SEAL, None) if isinstance(content, dict) else None
+    if seal is None or not _is_sealed(content, seal, path.read_bytes()):
+        remedy = remedy or f"Remove {path.parent} and run the step again."
+        raise StorageError(f"{path} must be as it was written, it is not. {remedy}")
+    return dict(content)
 
 
 def sha256_of(path: Path) -> str:
@@ -133,6 +163,23 @@ def source_fingerprint(*modules: str) -> str:
     return fingerprint(digests)
 
 
+def _as_text(content: Any) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False, default=str, allow_nan=False) + "\n"
+
+
+def _seal(content: Any) -> str:
+    return hashlib.sha256(_as_text(content).encode("utf-8")).hexdigest()
+
+
+def _is_sealed(content: Any, seal: str, written: bytes) -> bool:
+    """Compare the bytes too: a changed bit between two values may mean the same to a reader of JSON."""
+    try:
+        return seal == _seal(content) and written == _as_text({**content, SEAL: seal}).encode("utf-8")
+    except ValueError:
+        # A number that is none any more.
+        return False
+
+
 @contextmanager
 def _disk_full_explained(target: Path) -> Iterator[None]:
     try:
@@ -146,7 +193,10 @@ def _disk_full_explained(target: Path) -> Iterator[None]:
 
 
 def _remove_abandoned(final: Path) -> None:
-    for abandoned in final.parent.glob(f".{final.name}.*.partial"):
-        pid = abandoned.name.split(".")[-2]
-        if not Path(f"/proc/{pid}").exists():
-            shutil.rmtree(abandoned, ignore_errors=True)
+    for path in final.parent.glob(f".{final.name}.*.partial"):
+        if _is_abandoned(path):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_abandoned(partial: Path) -> bool:
+    return not Path(f"/proc/{partial.name.split('.')[-2]}").exists()

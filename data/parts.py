@@ -17,8 +17,16 @@ from typing import Any
 import duckdb
 
 from data.city import City, SourceFile
-from data.errors import SchemaError, SourceError, did_you_mean
-from data.files import atomic_folder, fingerprint, read_json, sha256_of, source_fingerprint, write_json
+from data.errors import SchemaError, SourceError, StorageError, did_you_mean
+from data.files import (
+    atomic_folder,
+    fingerprint,
+    read_sealed,
+    remove_folder,
+    sha256_of,
+    source_fingerprint,
+    write_sealed,
+)
 from data.progress import Progress
 from data.quality import cast, literal, quote, row_rules, type_rule
 from data.schemas import TABLES, Column, Table
@@ -89,19 +97,29 @@ def have_part(plan: Plan, city: City, settings: Settings, progress: Progress) ->
     folder = settings.var / "cities" / city.name / "parts" / f"{plan.table.name}-{plan.part_id}"
     of = f"{plan.table.name} of {plan.delivery.path}" if plan.delivery else plan.table.name
     if (folder / "manifest.json").is_file():
-        part = Part(plan, folder, read_json(folder / "manifest.json"))
-        if part.manifest["sha256"] == _hashes(folder):
+        if not damage_of_part(folder):
             progress(f"  {of}: unchanged, skipped")
-            return part
+            return Part(plan, folder, read_sealed(folder / "manifest.json"))
         progress(f"  {of}: what was kept of it is damaged, read again")
-        shutil.rmtree(folder)
+        remove_folder(folder)
     with atomic_folder(folder) as beside:
         counts = _build(plan, city, settings, beside)
-        write_json(beside / "manifest.json", {"part_id": plan.part_id, **counts, "sha256": _hashes(beside)})
-    part = Part(plan, folder, read_json(folder / "manifest.json"))
+        write_sealed(beside / "manifest.json", {"part_id": plan.part_id, **counts, "sha256": _hashes(beside)})
+    part = Part(plan, folder, read_sealed(folder / "manifest.json"))
     named = f", {part.manifest['n_named']:,} to be linked by name" if part.manifest["n_named"] else ""
     progress(f"  {of}: {part.manifest['n_accepted']:,} rows{named}, {part.manifest['n_quarantined']:,} to quarantine")
     return part
+
+
+def damage_of_part(folder: Path) -> Path | None:
+    """Return the first file of a part that is not as it was written; None where all are."""
+    try:
+        written: dict[str, str] = read_sealed(folder / "manifest.json")["sha256"]
+    except (StorageError, FileNotFoundError):
+        return folder / "manifest.json"
+    found = _hashes(folder)
+    names = (name for name in _FILES if written.get(name) != found.get(name))
+    return next((folder / f"{name}.parquet" for name in names), None)
 
 
 def connect(

@@ -13,7 +13,16 @@ import ibis
 from data.assembly import assemble, share
 from data.city import City
 from data.errors import NotFoundError, StorageError, did_you_mean
-from data.files import atomic_folder, fingerprint, read_json, sha256_of, source_fingerprint, write_json
+from data.files import (
+    atomic_folder,
+    fingerprint,
+    read_json,
+    read_sealed,
+    sha256_of,
+    source_fingerprint,
+    write_json,
+    write_sealed,
+)
 from data.linking import link_parts, linkage_fingerprint
 from data.parts import Part, have_part, plan_parts
 from data.progress import Progress
@@ -36,7 +45,8 @@ class Records:
         Stands for everything that went in: files, mappings, declarations, code and decisions on links.
     manifest : dict
         sources (SHA-256 of the extracts), deliveries in the order in which they came, and per table the counts of
-        data.assembly.TableCount, table_id (what it was made from) and the SHA-256 of its Parquet file.
+        data.assembly.TableCount, parts and table_id (what it was made from) and the SHA-256 of its Parquet file; files
+        holds the SHA-256 of all other files below the folder.
     """
 
     city_name: str
@@ -91,7 +101,8 @@ def ingest(city: City, settings: Settings, progress: Progress = print, received_
     linkage = linkage_fingerprint(city, settings)
     records_id = fingerprint({t: [p.part_id for p in parts] for t, parts in plans.items()}, linkage, _code())
     folder = home / records_id
-    if (folder / "manifest.json").is_file():
+    missing = _missing(folder) if (folder / "manifest.json").is_file() else None
+    if missing == []:
         progress(f"Records {records_id} are there already, files and mappings are unchanged: skipped.")
     else:
         tables = {t: [have_part(plan, city, settings, progress) for plan in parts] for t, parts in plans.items()}
@@ -99,7 +110,10 @@ def ingest(city: City, settings: Settings, progress: Progress = print, received_
             manifest: dict[str, Any] = {"records_id": records_id, "sources": sources.extracts}
             manifest["deliveries"] = [vars(delivery) for delivery in sources.deliveries]
             manifest["tables"] = _assemble(city, settings, tables, beside, _current(home), progress)
-            write_json(beside / "manifest.json", manifest)
+            manifest["files"] = _other_files(beside)
+            write_sealed(beside / "manifest.json", manifest)
+            if missing:
+                _mend(folder, beside, missing, progress)
     write_json(home / "current.json", {"records_id": records_id})
     return open_records(city, settings)
 
@@ -117,7 +131,18 @@ def open_records(city: City, settings: Settings, records_id: str | None = None) 
     folder = home / records_id
     if not (folder / "manifest.json").is_file():
         raise StorageError(f"{folder} must hold records, it is incomplete. Run `qianfen ingest {city.name}`.")
-    return Records(city.name, folder, records_id, read_json(folder / "manifest.json"))
+    return Records(city.name, folder, records_id, read_manifest(folder))
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return the manifest of a folder of records; StorageError where a bit is not as it was written."""
+    return read_sealed(folder / "manifest.json", "Restore it from a copy: it alone says when each delivery came.")
+
+
+def sha256_of_files(manifest: dict[str, Any]) -> dict[str, str]:
+    """Return the SHA-256 of every file of records but the manifest, by its path below the folder."""
+    tables = {f"tables/{name}.parquet": table["sha256"] for name, table in manifest["tables"].items()}
+    return {**tables, **manifest["files"]}
 
 
 def _assemble(
@@ -126,7 +151,8 @@ def _assemble(
     """Make every table from its parts, or share the one of the records in force where nothing went in since."""
     for name in ("tables", "quarantine"):
         (folder / name).mkdir()
-    known = read_json(before / "manifest.json")["tables"] if before else {}
+    earlier = read_manifest(before) if before else {"tables": {}, "files": {}}
+    known = earlier["tables"]
     links: Path | None = None
     manifest: dict[str, Any] = {}
     # The register comes first: names are linked to it.
@@ -135,7 +161,7 @@ def _assemble(
         if named and links is None:
             links = link_parts(city, settings, tables, folder, progress)
         table_id = fingerprint([part.plan.part_id for part in parts], sha256_of(links) if named and links else "")
-        if before and known.get(name, {}).get("table_id") == table_id and _is_undamaged(before, name, known[name]):
+        if before and known.get(name, {}).get("table_id") == table_id and _is_undamaged(before, name, earlier):
             for kind in ("tables", "quarantine"):
                 share(before / kind / f"{name}.parquet", folder / kind / f"{name}.parquet")
             manifest[name] = known[name]
@@ -144,13 +170,34 @@ def _assemble(
         if count.n_repeated or count.n_corrected:
             progress(f"  {name}: {count.n_repeated:,} rows said nothing new, {count.n_corrected:,} were corrected")
         path = folder / "tables" / f"{name}.parquet"
-        manifest[name] = {**asdict(count), "table_id": table_id, "sha256": sha256_of(path)}
+        part_ids = [part.plan.part_id for part in parts]
+        manifest[name] = {**asdict(count), "parts": part_ids, "table_id": table_id, "sha256": sha256_of(path)}
     return {name: manifest[name] for name in TABLES if name in manifest}
 
 
 def _is_undamaged(folder: Path, table: str, manifest: dict[str, Any]) -> bool:
-    path = folder / "tables" / f"{table}.parquet"
-    return path.is_file() and sha256_of(path) == manifest["sha256"]
+    hashes = sha256_of_files(manifest)
+    files = [f"tables/{table}.parquet", f"quarantine/{table}.parquet"]
+    return all((folder / file).is_file() and sha256_of(folder / file) == hashes[file] for file in files)
+
+
+def _other_files(folder: Path) -> dict[str, str]:
+    paths = sorted(path for path in folder.rglob("*.parquet") if path.parent.name != "tables")
+    return {str(path.relative_to(folder)): sha256_of(path) for path in paths}
+
+
+def _missing(folder: Path) -> list[str]:
+    return [file for file in sha256_of_files(read_manifest(folder)) if not (folder / file).is_file()]
+
+
+def _mend(folder: Path, again: Path, missing: list[str], progress: Progress) -> None:
+    """Put what is missing of published records back in its place, once it is known to be the same."""
+    hashes = sha256_of_files(read_manifest(folder))
+    for file in missing:
+        if not (again / file).is_file() or sha256_of(again / file) != hashes[file]:
+            raise StorageError(f"{folder / file} is missing and could not be made again as it was. Restore it.")
+        (again / file).rename(folder / file)
+        progress(f"  {file} was missing, it was made again as it was")
 
 
 def _current(home: Path) -> Path | None:
@@ -162,7 +209,7 @@ def _current(home: Path) -> Path | None:
 
 def _deliveries_so_far(home: Path) -> tuple[Delivery, ...]:
     current = _current(home)
-    manifest = read_json(current / "manifest.json") if current else {}
+    manifest = read_manifest(current) if current else {}
     return tuple(Delivery.from_json(content) for content in manifest.get("deliveries", ()))
 
 

@@ -189,9 +189,18 @@ class Catalogue:
         return tuple(i.monotone for i in self.indicators)
 
     @cached_property
+    def _formulas(self) -> list[tuple[dict[str, Any], str]]:
+        return [(i.declaration, i.sql) for i in self.indicators]
+
+    @cached_property
     def hash(self) -> str:
         """Stand for the declarations and the SQL of every formula; in every snapshot and model manifest."""
-        return fingerprint([(i.declaration, i.sql) for i in self.indicators])
+        return fingerprint(self._formulas)
+
+    @cached_property
+    def hashes(self) -> dict[str, str]:
+        """Stand for the declaration and the SQL of each indicator by name: two catalogues differ in these."""
+        return {name: fingerprint(formula) for name, formula in zip(self.names, self._formulas, strict=True)}
 
 
 @cache

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from data.errors import NotFoundError, StorageError
-from data.files import atomic_folder, fingerprint, read_json, sha256_of, source_fingerprint, write_json
+from data.files import atomic_folder, fingerprint, read_sealed, sha256_of, source_fingerprint, write_sealed
 from data.progress import Progress
 from data.records import Records
 from data.settings import Settings
@@ -37,8 +37,8 @@ class Snapshot:
     folder : Path
         Where matrix.parquet and manifest.json lie.
     manifest : dict
-        snapshot_id, as_of_date (None for pairs), catalogue_hash, indicators, records_id, records (SHA-256 per table),
-        n_entities, n_rows, share_missing (per indicator), sha256 of the Parquet file.
+        snapshot_id, as_of_date (None for pairs), catalogue_hash, formulas (hash by indicator), indicators, records_id,
+        records (SHA-256 per table), n_entities, n_rows, share_missing (per indicator), sha256 of the Parquet file.
     """
 
     folder: Path
@@ -152,6 +152,7 @@ def _write(folder: Path, matrix: pa.Table, records: Records, snapshot_id: str, a
         "city": records.city_name,
         "as_of_date": as_of_date,
         "catalogue_hash": load_catalogue().hash,
+        "formulas": load_catalogue().hashes,
         "indicators": list(names),
         "records_id": records.records_id,
         "records": {name: table["sha256"] for name, table in records.manifest["tables"].items()},
@@ -163,7 +164,7 @@ def _write(folder: Path, matrix: pa.Table, records: Records, snapshot_id: str, a
         "sha256": sha256_of(path),
         "created_at": pd.Timestamp.now(tz="UTC").isoformat(timespec="seconds"),
     }
-    write_json(folder / "manifest.json", sources | counts)
+    write_sealed(folder / "manifest.json", sources | counts)
     return int(matrix.num_rows)
 
 
@@ -180,7 +181,7 @@ def _is_whole(folder: Path) -> bool:
 
 
 def _open(folder: Path) -> Snapshot:
-    return Snapshot(folder, read_json(folder / "manifest.json"))
+    return Snapshot(folder, read_sealed(folder / "manifest.json"))
 
 
 def _as_frame(table: pa.Table) -> pd.DataFrame:

@@ -11,9 +11,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from data.city import load_city
-from data.errors import PointInTimeError, SchemaError, SourceError
+from data.errors import PointInTimeError, SchemaError, SourceError, StorageError
 from data.files import sha256_of
-from data.records import ingest, open_records
+from data.records import ingest, open_records, sha256_of_files
 from data.settings import Settings
 from features.snapshots import build_snapshot
 
@@ -263,6 +263,46 @@ def test_a_damaged_part_is_read_again(toy):
 
     assert "  penalties of penalties/a.csv: what was kept of it is damaged, read again" in toy.said
     assert sha256_of(after.tables["penalties"]) == sha256_of(before.tables["penalties"])
+
+
+def test_a_damaged_table_that_was_removed_is_made_again_as_it_was_and_the_history_of_deliveries_stays(toy):
+    toy.ingest()
+    toy.deliver("penalties/b.csv", HEAD + "P3,A1,90,2020-02-01\n")
+    before = toy.ingest(date(2020, 3, 1))
+    hashes = {name: sha256_of(path) for name, path in before.tables.items()}
+    path = before.tables["entities"]
+    damaged = bytearray(path.read_bytes())
+    damaged[10] ^= 1
+    # Written in place, so that the part, which shares the file, is damaged too.
+    path.write_bytes(damaged)
+    path.unlink()
+    before.tables["penalties"].unlink()
+
+    after = toy.ingest(date(2020, 4, 1))
+
+    assert {name: sha256_of(path) for name, path in after.tables.items()} == hashes
+    assert "  tables/entities.parquet was missing, it was made again as it was" in toy.said
+    assert after.manifest == before.manifest
+    assert toy.penalties()[-1] == ("P3", 90.0, "2020-03-01", None)
+
+
+def test_a_damaged_manifest_of_records_is_told_and_not_guessed(toy):
+    records = toy.ingest()
+    path = records.folder / "manifest.json"
+    path.write_text(path.read_text(encoding="utf-8").replace('"n_read": 2', '"n_read": 3', 1), encoding="utf-8")
+
+    with pytest.raises(StorageError, match="it alone says when each delivery came"):
+        toy.ingest(date(2020, 3, 1))
+
+
+def test_the_manifest_names_the_parts_of_every_table_and_the_hash_of_every_file(toy):
+    records = toy.ingest()
+
+    parts = {path.name for path in (toy.settings.var / "cities/toy/parts").iterdir()}
+    named = {f"{name}-{part}" for name, table in records.manifest["tables"].items() for part in table["parts"]}
+    assert named == parts
+    files = {str(path.relative_to(records.folder)): sha256_of(path) for path in records.folder.rglob("*.parquet")}
+    assert sha256_of_files(records.manifest) == files
 
 
 rows = st.dictionaries(st.sampled_from(["P1", "P2", "P3"]), st.sampled_from([1, 2, 3]), max_size=3)

@@ -106,7 +106,7 @@ def test_a_run_killed_while_writing_leaves_nothing_and_the_next_goes_on(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as broken:
-        broken.setattr("features.snapshots.write_json", killed)
+        broken.setattr("features.snapshots.write_sealed", killed)
         with pytest.raises(KeyboardInterrupt):
             build_snapshot(records, AS_OF_DATE, settings, quiet)
     assert not list(settings.var.rglob("matrix.parquet"))

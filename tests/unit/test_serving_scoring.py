@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from data.errors import NotFoundError, NotReadyError
-from data.files import read_json, write_json
+from data.files import read_sealed, write_sealed
 from features.catalogue import load_catalogue
 from serving.database import LookupRow
 from serving.lookups import Asker
@@ -127,10 +127,10 @@ def test_without_a_champion_nothing_is_ready_until_there_is_one(graded_city, tmp
 
 def test_grades_from_other_indicators_are_not_served(scorer, graded_city):
     path = graded_city.snapshot.folder / "manifest.json"
-    manifest = read_json(path)
-    write_json(path, {**manifest, "catalogue_hash": "other"})
+    manifest = read_sealed(path)
+    write_sealed(path, {**manifest, "catalogue_hash": "other"})
     try:
         with pytest.raises(NotReadyError, match="must stem from the champion's indicators"):
             scorer.score([ScoreItem("E07")], ASKER)
     finally:
-        write_json(path, manifest)
+        write_sealed(path, manifest)
