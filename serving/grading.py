@@ -19,6 +19,7 @@ from data.files import atomic_folder, fingerprint, read_json, sha256_of, source_
 from data.progress import Progress
 from data.records import Records
 from data.settings import Settings
+from features.online import publish_online, remove_old_stores
 from features.snapshots import ROWS_IN_A_GROUP, Snapshot
 from serving.database import open_database
 from serving.grades import STORED, put_in_force
@@ -103,7 +104,7 @@ def grade_population(
             _grade_to(beside, records, model, snapshot, progress)
     grading = Grading(folder, read_json(folder / "manifest.json"))
     if in_force:
-        _publish(city, settings, grading, progress)
+        _publish(city, settings, grading, snapshot, progress)
     return grading
 
 
@@ -186,7 +187,9 @@ def _table(entity_ids: pa.Array, scores: Scores, names: tuple[str, ...]) -> pa.T
     return pa.table(columns, schema=_schema(names))
 
 
-def _publish(city: City, settings: Settings, grading: Grading, progress: Progress) -> None:
+def _publish(city: City, settings: Settings, grading: Grading, snapshot: Snapshot, progress: Progress) -> None:
+    """Put grades in force. The values go online first, so that the one switch in the database changes both."""
+    store = publish_online(snapshot, settings, progress)
     identity = {
         "as_of_date": grading.as_of_date,
         "model_version": grading.model_version,
@@ -195,6 +198,7 @@ def _publish(city: City, settings: Settings, grading: Grading, progress: Progres
     engine = open_database(settings.database_url)
     put_in_force(engine, city.name, identity, grading.grade_counts, _stored_rows(grading.path))
     progress(f"The grades as of {grading.as_of_date} are in force.")
+    remove_old_stores(store.folder)
 
 
 def _stored_rows(path: Path) -> Iterator[list[dict[str, Any]]]:

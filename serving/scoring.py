@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from sqlalchemy import Engine
 
@@ -20,16 +19,20 @@ from data.errors import NotFoundError, NotReadyError
 from data.files import read_json
 from data.settings import Settings
 from features.catalogue import load_catalogue
+from features.online import OnlineStore
 from features.snapshots import Snapshot, load_snapshot
 from serving.database import open_database
 from serving.grades import GradingInForce, grading_in_force
 from serving.lookups import Asker, record_lookups
+from serving.newest import NewestValues
 from serving.reply import Replies
 from serving.request import ScoreItem
 from training.additive import AdditiveModel
 from training.registry import load_champion
 
 _UNKNOWN_SHOWN = 5
+
+Source = TypeVar("Source", OnlineStore, Snapshot)
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class Scorer:
         self.settings = settings
         self._model: AdditiveModel | None = None
         self._lock = threading.Lock()
+        self._newest = NewestValues(city.name, settings)
 
     @classmethod
     def open(cls, settings: Settings) -> Scorer:
@@ -82,7 +86,7 @@ class Scorer:
     def is_ready(self) -> bool:
         """Say whether entities can be scored."""
         try:
-            self.snapshot(None)
+            self._source(None, self.grading())
         except (NotReadyError, NotFoundError):
             return False
         return True
@@ -136,6 +140,19 @@ class Scorer:
         model, grading = self.model, self.grading()
         if as_of_date in (None, grading.as_of_date):
             return self._graded_snapshot(grading, model)
+        return self._other_snapshot(as_of_date, grading)
+
+    def _graded_snapshot(self, grading: GradingInForce, model: AdditiveModel) -> Snapshot:
+        return _fitting(load_snapshot(self._home / f"{grading.as_of_date}-{grading.snapshot_id}"), model)
+
+    def _source(self, as_of_date: date | None, grading: GradingInForce) -> OnlineStore | Snapshot:
+        """Return where the values as of a date are looked up; raises as `snapshot`."""
+        if as_of_date not in (None, grading.as_of_date):
+            return self._other_snapshot(as_of_date, grading)
+        store = self._newest.store_of(grading)
+        return self._graded_snapshot(grading, self.model) if store is None else _fitting(store, self.model)
+
+    def _other_snapshot(self, as_of_date: date | None, grading: GradingInForce) -> Snapshot:
         folders = self.snapshot_folders()
         if as_of_date not in folders:
             there = ", ".join(str(day) for day in sorted({*folders, grading.as_of_date}))
@@ -145,33 +162,27 @@ class Scorer:
             )
         return load_snapshot(folders[as_of_date])
 
-    def _graded_snapshot(self, grading: GradingInForce, model: AdditiveModel) -> Snapshot:
-        snapshot = load_snapshot(self._home / f"{grading.as_of_date}-{grading.snapshot_id}")
-        if snapshot.manifest["catalogue_hash"] != model.manifest["catalogue_hash"]:
-            raise NotReadyError(
-                f"The grades of {self.city.name} as of {grading.as_of_date} must stem from the champion's indicators, "
-                f"they do not. Run `qianfen grade {self.city.name}`."
-            )
-        return snapshot
-
     def _find(self, items: Sequence[ScoreItem]) -> list[_Found]:
         wanted: dict[date | None, list[str]] = {}
         for item in items:
             if item.entity_id is not None:
                 wanted.setdefault(item.as_of_date, []).append(item.entity_id)
-        by_date = {day: self._look_up(day, entity_ids) for day, entity_ids in wanted.items()}
+        by_date: dict[date | None, Mapping[str, _Found]] = {}
+        if wanted:
+            # Asked once: a request is answered from one grading, whatever is put in force meanwhile.
+            grading = self.grading()
+            by_date = {day: self._look_up(day, entity_ids, grading) for day, entity_ids in wanted.items()}
         return [_given(item) if item.indicators else by_date[item.as_of_date][str(item.entity_id)] for item in items]
 
-    def _look_up(self, as_of_date: date | None, entity_ids: Sequence[str]) -> Mapping[str, _Found]:
-        snapshot = self.snapshot(as_of_date)
-        rows = snapshot.lookup(entity_ids)
-        known = dict(zip(rows["entity_id"], _matrix(rows, self.model.names), strict=True))
-        unknown = [entity_id for entity_id in dict.fromkeys(entity_ids) if entity_id not in known]
+    def _look_up(
+        self, as_of_date: date | None, entity_ids: Sequence[str], grading: GradingInForce
+    ) -> Mapping[str, _Found]:
+        source = self._source(as_of_date, grading)
+        values = _values(source, entity_ids, self.model.names)
+        unknown = [entity_id for entity_id in dict.fromkeys(entity_ids) if entity_id not in values]
         if unknown:
-            raise NotFoundError(_unknown_entities(unknown, snapshot))
-        return {
-            entity_id: _Found(known[entity_id], snapshot.as_of_date, snapshot.snapshot_id) for entity_id in entity_ids
-        }
+            raise NotFoundError(_unknown_entities(unknown, source.as_of_date))
+        return {entity_id: _Found(row, source.as_of_date, source.snapshot_id) for entity_id, row in values.items()}
 
     @property
     def _home(self) -> Path:
@@ -194,13 +205,31 @@ def _given(item: ScoreItem) -> _Found:
     return _Found(np.array([np.nan if value is None else value for value in item.indicators]), None, None)
 
 
-def _matrix(rows: pd.DataFrame, names: Sequence[str]) -> NDArray[np.float64]:
-    return rows[list(names)].to_numpy(dtype=np.float64, na_value=np.nan)
+def _fitting(source: Source, model: AdditiveModel) -> Source:
+    """Return values of the grading in force; NotReadyError where they are of other indicators than the model's."""
+    manifest = source.manifest
+    if manifest["catalogue_hash"] != model.manifest["catalogue_hash"]:
+        raise NotReadyError(
+            f"The grades of {manifest['city']} as of {source.as_of_date} must stem from the champion's indicators, "
+            f"they do not. Run `qianfen grade {manifest['city']}`."
+        )
+    return source
 
 
-def _unknown_entities(unknown: Sequence[str], snapshot: Snapshot) -> str:
+def _values(
+    source: OnlineStore | Snapshot, entity_ids: Sequence[str], names: Sequence[str]
+) -> dict[str, NDArray[np.float64]]:
+    """Return the values of those entities that are known, in the order of `names`."""
+    if isinstance(source, Snapshot):
+        rows = source.lookup(entity_ids)
+        return dict(zip(rows["entity_id"], rows[list(names)].to_numpy(np.float64, na_value=np.nan), strict=True))
+    values, known = source.lookup(entity_ids)
+    if source.indicators != tuple(names):
+        values = values[:, [source.indicators.index(name) for name in names]]
+    return {entity_id: row for entity_id, row, is_known in zip(entity_ids, values, known, strict=True) if is_known}
+
+
+def _unknown_entities(unknown: Sequence[str], as_of_date: date | None) -> str:
     shown = ", ".join(f"'{entity_id}'" for entity_id in unknown[:_UNKNOWN_SHOWN])
     more = f" and {len(unknown) - _UNKNOWN_SHOWN} more" if len(unknown) > _UNKNOWN_SHOWN else ""
-    return (
-        f"No active entity {shown}{more} was known as of {snapshot.as_of_date}. See the code, or ask for another date."
-    )
+    return f"No active entity {shown}{more} was known as of {as_of_date}. See the code, or ask for another date."

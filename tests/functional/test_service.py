@@ -18,6 +18,8 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from features.catalogue import load_catalogue
+from features.snapshots import load_snapshot
+from serving.grading import grade_population
 from serving.reply import ErrorReply, ScoreReply
 from serving.request import parse_request
 
@@ -117,6 +119,22 @@ def test_an_earlier_date_is_answered_from_its_own_snapshot(client):
 
     assert then["as_of_date"] == "2020-05-01"
     assert then["snapshot_id"] != now["snapshot_id"]
+
+
+def test_grades_that_are_put_in_force_are_served_without_a_restart(client, graded_city, log):
+    city = (graded_city.city, graded_city.records, graded_city.settings, graded_city.model)
+    (folder,) = (graded_city.settings.var / "cities/toy/snapshots").glob("2020-05-01-*")
+    before = client.post("/v1/score", json={"entity_id": "E07"}).json()
+
+    grade_population(*city, load_snapshot(folder), lambda _: None)
+    try:
+        then = client.post("/v1/score", json={"entity_id": "E07"}).json()
+    finally:
+        grade_population(*city, graded_city.snapshot, lambda _: None)
+
+    assert (before["as_of_date"], then["as_of_date"]) == ("2020-12-31", "2020-05-01")
+    assert client.post("/v1/score", json={"entity_id": "E07"}).json() == before
+    assert "slower" not in log.read_text(encoding="utf-8")
 
 
 def test_what_curl_sends_by_default_is_read_too(client):
@@ -227,7 +245,9 @@ def test_without_grades_in_force_everything_says_503(client, graded_city):
 
     def set_in_force(value):
         with engine.begin() as connection:
-            connection.execute(text("UPDATE gradings SET in_force = :value"), {"value": value})
+            connection.execute(
+                text("UPDATE gradings SET in_force = :value WHERE as_of_date = '2020-12-31'"), {"value": value}
+            )
 
     set_in_force(False)
     try:

@@ -11,7 +11,6 @@ import pytest
 from sqlalchemy import select
 
 from data.errors import NotFoundError, NotReadyError
-from data.files import read_sealed, write_sealed
 from features.catalogue import load_catalogue
 from serving.database import LookupRow
 from serving.lookups import Asker
@@ -125,12 +124,13 @@ def test_without_a_champion_nothing_is_ready_until_there_is_one(graded_city, tmp
     assert scorer.score([ScoreItem(indicators=(None,) * 18)], ASKER)[0]["grade"] in "ABCD"
 
 
-def test_grades_from_other_indicators_are_not_served(scorer, graded_city):
-    path = graded_city.snapshot.folder / "manifest.json"
-    manifest = read_sealed(path)
-    write_sealed(path, {**manifest, "catalogue_hash": "other"})
-    try:
-        with pytest.raises(NotReadyError, match="must stem from the champion's indicators"):
-            scorer.score([ScoreItem("E07")], ASKER)
-    finally:
-        write_sealed(path, manifest)
+@pytest.mark.parametrize("is_online", [True, False])
+def test_grades_from_other_indicators_are_not_served(scorer, graded_city, is_online, monkeypatch):
+    monkeypatch.setattr(scorer._newest, "store_of", scorer._newest.store_of if is_online else lambda _: None)
+    scorer._model = dataclasses.replace(
+        graded_city.model, manifest={**graded_city.model.manifest, "catalogue_hash": "other"}
+    )
+
+    with pytest.raises(NotReadyError, match="toy as of 2020-12-31 must stem from the champion's indicators"):
+        scorer.score([ScoreItem("E07")], ASKER)
+    assert not scorer.is_ready()
