@@ -109,8 +109,8 @@ def publish_online(snapshot: Snapshot, settings: Settings, progress: Progress = 
     if folder.exists():
         try:
             store = open_online(folder)
-        except (NotFoundError, StorageError) as error:
-            progress(f"{error} It is written anew.")
+        except (NotFoundError, StorageError):
+            progress(f"The online store as of {snapshot.as_of_date} is damaged: it is written anew.")
             remove_folder(folder)
         else:
             progress(f"The online store as of {snapshot.as_of_date} is there already: skipped.")

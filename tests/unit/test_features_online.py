@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -187,7 +188,20 @@ def test_a_damaged_store_is_written_anew(settings: Settings) -> None:
     store = publish_online(snapshot, settings, said.append)
 
     assert store.lookup(["京"])[1].all()
-    assert "values.npy must be as it was written" in said[0]
+    assert said[0] == "The online store as of 2021-01-01 is damaged: it is written anew."
+
+
+def test_a_full_disk_is_explained_and_leaves_nothing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    snapshot = write_snapshot(settings.var, SOME)
+    monkeypatch.setattr(os, "fsync", refuse)
+
+    with pytest.raises(StorageError, match="The disk is full, .* was not written and what was there stands"):
+        publish_online(snapshot, settings, quiet)
+
+    assert list((settings.var / "cities/toy/online").iterdir()) == []
 
 
 UNFIT: dict[str, tuple[Rows, str]] = {
