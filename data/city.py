@@ -21,10 +21,14 @@ class _Section(BaseModel):
 
 
 class SourceFile(_Section):
-    """One file a city brings: its path under the source folder, and its encoding where that is not UTF-8."""
+    """One file a city brings: its path under the source folder, and what it does not say of itself."""
 
     path: str
     encoding: str = "utf-8"
+    header_row: int = Field(default=1, ge=1, description="row of a CSV file that names its columns")
+    amount_unit: Literal["yuan", "ten_thousand_yuan"] | None = Field(
+        default=None, description="unit of its amounts, for the macro amount_in_yuan"
+    )
 
 
 class Sources(_Section):

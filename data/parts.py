@@ -2,11 +2,13 @@
 
 DuckDB runs the mapping, casts its columns and holds every row against the rules. A part has the rows that keep them all
 (accepted.parquet), the rows that carry a name in place of a code (named.parquet), the rows that break a rule with their
-reasons (quarantine.parquet), and a manifest with the counts.
+reasons (quarantine.parquet), and a manifest with the counts. Where the mapping makes one record of several rows of a
+file (`source_rows`), merged.parquet says of which.
 """
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from data.city import City, SourceFile
+from data.codes import regions
 from data.errors import SchemaError, SourceError, StorageError, did_you_mean
 from data.files import (
     atomic_folder,
@@ -29,14 +33,16 @@ from data.files import (
 )
 from data.progress import Progress
 from data.quality import cast, literal, quote, row_rules, type_rule
+from data.rows import REJECTED
 from data.schemas import TABLES, Column, Table
 from data.settings import Settings
 from data.sources import Delivery, Sources, is_pattern, staged
 
 MACROS = Path(__file__).parent / "macros"
 _PROVENANCE = ("source_file", "source_row")
-_CODE = ("data.schemas", "data.quality", "data.parts", "data.sources")
-_FILES = ("accepted", "named", "quarantine")
+_CODE = ("data.schemas", "data.quality", "data.parts", "data.sources", "data.rows")
+_FILES = ("accepted", "named", "quarantine", "merged")
+_ROWS_OF = re.compile(r"rows_of\(\s*'([^']+)'\s*\)")
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,11 @@ class Part:
         """Rows that break a rule, with `reasons`."""
         return self.folder / "quarantine.parquet"
 
+    @property
+    def merged(self) -> Path:
+        """Rows of the file (`merged_row`) that went into a record of another; there only where a mapping says so."""
+        return self.folder / "merged.parquet"
+
 
 def plan_parts(city: City, sources: Sources, table: str) -> list[Plan]:
     """Return the parts that a table is made of: one for each delivery that its mapping reads, else one in all."""
@@ -104,7 +115,8 @@ def have_part(plan: Plan, city: City, settings: Settings, progress: Progress) ->
         remove_folder(folder)
     with atomic_folder(folder) as beside:
         counts = _build(plan, city, settings, beside)
-        write_sealed(beside / "manifest.json", {"part_id": plan.part_id, **counts, "sha256": _hashes(beside)})
+        about = {"part_id": plan.part_id, "delivery": vars(plan.delivery) if plan.delivery else None}
+        write_sealed(beside / "manifest.json", {**about, **counts, "sha256": _hashes(beside)})
     part = Part(plan, folder, read_sealed(folder / "manifest.json"))
     named = f", {part.manifest['n_named']:,} to be linked by name" if part.manifest["n_named"] else ""
     progress(f"  {of}: {part.manifest['n_accepted']:,} rows{named}, {part.manifest['n_quarantined']:,} to quarantine")
@@ -125,13 +137,16 @@ def damage_of_part(folder: Path) -> Path | None:
 def connect(
     threads: int, staging: Path | None = None, city: City | None = None, delivery: Delivery | None = None
 ) -> duckdb.DuckDBPyConnection:
-    """Open DuckDB with the macros, and the variables that a mapping reads."""
+    """Open DuckDB with the macros, and what a mapping reads: variables, and the regions of GB/T 2260."""
     connection = duckdb.connect(config={"threads": threads, "preserve_insertion_order": True})
-    for macro in sorted(MACROS.glob("*.sql"), reverse=True):
-        # names.sql defines half_width, which dates.sql uses.
+    _create_regions(connection)
+    # The others use the macros of names.sql.
+    for macro in sorted(MACROS.glob("*.sql"), key=lambda path: (path.name != "names.sql", path.name)):
         connection.execute(macro.read_text(encoding="utf-8"))
     if staging is not None and city is not None:
         connection.execute(f"SET VARIABLE source_folder = {literal(str(staging))}")
+        units = [f"{literal(file.path)}: {literal(file.amount_unit or '')}" for file in city.sources.files]
+        connection.execute(f"SET VARIABLE amount_units = MAP {{{', '.join(units)}}}")
         taken_on = _taken_on(city, delivery)
         connection.execute(f"SET VARIABLE taken_on = {f'DATE {literal(str(taken_on))}' if taken_on else 'NULL::DATE'}")
     return connection
@@ -140,7 +155,7 @@ def connect(
 def _build(plan: Plan, city: City, settings: Settings, folder: Path) -> dict[str, int]:
     table, mapping = plan.table, plan.mapping
     with (
-        staged(city, settings, plan.files, plan.delivery) as staging,
+        staged(city, settings, plan.files, plan.delivery, _read_by_row(plan)) as staging,
         connect(settings.threads, staging, city, plan.delivery) as connection,
     ):
         connection.execute(f"SET temp_directory = {literal(str(folder / '.spill'))}")
@@ -148,6 +163,7 @@ def _build(plan: Plan, city: City, settings: Settings, folder: Path) -> dict[str
         with _mapping_errors_explained(mapping):
             connection.execute(_staging_sql(mapping, table, raw_types, _taken_on(city, plan.delivery)))
         _mark_duplicates(connection, table)
+        _add_rejected(connection, staging)
         counts = _count(connection, table)
         if counts["n_read"] == 0 and plan.delivery is None:
             raise SchemaError(f"{mapping} must yield rows, it yields none. Is the source file empty or filtered away?")
@@ -167,7 +183,7 @@ def _describe(connection: duckdb.DuckDBPyConnection, mapping: Path, table: Table
         rows = connection.execute(f"DESCRIBE {query}").fetchall()
     types = {str(row[0]): str(row[1]) for row in rows}
     for name in types:
-        if name not in table.column_names:
+        if name not in (*table.column_names, "source_rows"):
             raise SchemaError(
                 f"{mapping} yields the column {name}, which {table.name} does not have."
                 f"{did_you_mean(name, table.column_names)} docs/tables.md lists the columns."
@@ -188,6 +204,7 @@ def _staging_sql(mapping: Path, table: Table, raw_types: dict[str, str], taken_o
         typed.append(f"{_typed_value(column, raw_types, mapping)} AS {quote(column.name)}")
         if column.name in raw_types and raw_types[column.name] != column.type:
             type_rules.append(type_rule(column, raw_types[column.name]))
+    typed.append(f"CAST({'raw.source_rows' if 'source_rows' in raw_types else 'NULL'} AS BIGINT[]) AS source_rows")
     given = [c for c in table.columns if c.derived or c.default]
     replaced = ", ".join(f"{_late_value(c)} AS {quote(c.name)}" for c in given)
     rules = [*row_rules(table), *_taken_on_rules(taken_on)]
@@ -238,8 +255,8 @@ def _mark_duplicates(connection: duckdb.DuckDBPyConnection, table: Table) -> Non
     said = literal(f"duplicate of an earlier row with the same {', '.join(table.key)}")
     connection.execute(f"""
         CREATE TEMP TABLE later AS
-        SELECT source_file, source_row FROM (
-            SELECT {key}, source_file, source_row,
+        SELECT place_in_staged FROM (
+            SELECT {key}, staged.rowid AS place_in_staged,
                 row_number() OVER (PARTITION BY {key} ORDER BY known_at, source_file, source_row) AS place
             FROM staged SEMI JOIN (
                 SELECT {key} FROM staged WHERE len(reasons) = 0 GROUP BY {key} HAVING count(*) > 1
@@ -247,11 +264,41 @@ def _mark_duplicates(connection: duckdb.DuckDBPyConnection, table: Table) -> Non
             WHERE len(reasons) = 0
         ) WHERE place > 1
     """)
-    connection.execute(f"""
-        UPDATE staged SET reasons = [{said}] FROM later
-        WHERE staged.source_file = later.source_file AND staged.source_row = later.source_row
-            AND len(staged.reasons) = 0
+    connection.execute(f"UPDATE staged SET reasons = [{said}] FROM later WHERE staged.rowid = place_in_staged")
+
+
+def _read_by_row(plan: Plan) -> frozenset[str]:
+    """Return the declared paths that a mapping reads through `rows_of`."""
+    read = frozenset(_ROWS_OF.findall(_select_of(plan.mapping)))
+    declared = [file.path for file in plan.files]
+    for path in read - set(declared):
+        raise SchemaError(
+            f"{plan.mapping} reads rows_of('{path}'), which city.toml does not declare.{did_you_mean(path, declared)} "
+            "Add it to [sources] files."
+        )
+    return read
+
+
+def _add_rejected(connection: duckdb.DuckDBPyConnection, staging: Path) -> None:
+    """Bring the records that could not be shown to the mapping to the quarantine."""
+    if any((staging / REJECTED).rglob("*.parquet")):
+        pattern = literal(str(staging / REJECTED / "**" / "*.parquet"))
+        connection.execute(
+            f"INSERT INTO staged BY NAME SELECT source_file, source_row, reasons FROM read_parquet({pattern})"
+        )
+
+
+def _create_regions(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the table behind `region_of_text`: counties by code, with the name that stands before 区, 县 or 市."""
+    known = regions()
+    named = pa.table({"code": list(known), "name": list(known.values())})
+    connection.register("named_regions", named)
+    connection.execute("""
+        CREATE TEMP TABLE regions AS
+        SELECT code, left(code, 2) AS province_code, left(name, len(name) - 1) AS stem
+        FROM named_regions WHERE code NOT LIKE '%00'
     """)
+    connection.unregister("named_regions")
 
 
 def _count(connection: duckdb.DuckDBPyConnection, table: Table) -> dict[str, int]:
@@ -281,8 +328,16 @@ def _publish(connection: duckdb.DuckDBPyConnection, table: Table, folder: Path) 
         "named": f"SELECT {names} FROM staged WHERE len(reasons) = 0 AND {named} {by_row}",
         "quarantine": f"SELECT reasons, {names} FROM staged WHERE len(reasons) > 0 {by_row}",
     }
+    if _any_merged(connection):
+        queries["merged"] = f"""SELECT source_file, source_row, merged_row FROM (
+            SELECT source_file, source_row, unnest(source_rows) AS merged_row FROM staged
+        ) {by_row}, merged_row"""
     for name, query in queries.items():
         write_parquet(connection, query, folder / f"{name}.parquet")
+
+
+def _any_merged(connection: duckdb.DuckDBPyConnection) -> bool:
+    return connection.execute("SELECT 1 FROM staged WHERE source_rows IS NOT NULL LIMIT 1").fetchone() is not None
 
 
 def write_parquet(connection: duckdb.DuckDBPyConnection, query: str, target: Path) -> None:

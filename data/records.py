@@ -160,7 +160,8 @@ def _assemble(
         named = any(part.manifest["n_named"] for part in parts)
         if named and links is None:
             links = link_parts(city, settings, tables, folder, progress)
-        table_id = fingerprint([part.plan.part_id for part in parts], sha256_of(links) if named and links else "")
+        part_ids = [part.plan.part_id for part in parts]
+        table_id = fingerprint(part_ids, sha256_of(links) if named and links else "", _code())
         if before and known.get(name, {}).get("table_id") == table_id and _is_undamaged(before, name, earlier):
             for kind in ("tables", "quarantine"):
                 share(before / kind / f"{name}.parquet", folder / kind / f"{name}.parquet")
@@ -170,7 +171,6 @@ def _assemble(
         if count.n_repeated or count.n_corrected:
             progress(f"  {name}: {count.n_repeated:,} rows said nothing new, {count.n_corrected:,} were corrected")
         path = folder / "tables" / f"{name}.parquet"
-        part_ids = [part.plan.part_id for part in parts]
         manifest[name] = {**asdict(count), "parts": part_ids, "table_id": table_id, "sha256": sha256_of(path)}
     return {name: manifest[name] for name in TABLES if name in manifest}
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from data.city import City, SourceFile
 from data.errors import PointInTimeError, SourceError, did_you_mean
 from data.files import archive, read_json, sha256_of, write_json
+from data.rows import stage_rows
 from data.settings import Settings
 
 
@@ -134,17 +135,32 @@ def source_paths(city: City, settings: Settings) -> dict[str, Path]:
 
 
 @contextmanager
-def staged(city: City, settings: Settings, files: tuple[SourceFile, ...], delivery: Delivery | None) -> Iterator[Path]:
-    """Yield a folder that shows these files and no others, in UTF-8; of a pattern the one delivery."""
+def staged(
+    city: City,
+    settings: Settings,
+    files: tuple[SourceFile, ...],
+    delivery: Delivery | None,
+    by_row: frozenset[str] = frozenset(),
+) -> Iterator[Path]:
+    """Yield a folder that shows these files and no others, in UTF-8; of a pattern the one delivery.
+
+    `by_row` are the declared paths that a mapping reads through the macro `rows_of`.
+    """
     folder = city.source_folder(settings)
     settings.var.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=settings.var))
     try:
         for file in files:
             if not is_pattern(file):
-                _stage(file, folder / file.path, staging / file.path)
+                source, path = folder / file.path, file.path
             elif delivery is not None and fnmatch.fnmatchcase(delivery.path, file.path):
-                _stage(file, archived(city, settings, delivery.sha256), staging / delivery.path)
+                source, path = archived(city, settings, delivery.sha256), delivery.path
+            else:
+                continue
+            if file.path in by_row:
+                stage_rows(source, path, file.encoding, file.header_row, staging)
+            else:
+                _stage(file, source, staging / path)
         yield staging
     finally:
         shutil.rmtree(staging, ignore_errors=True)

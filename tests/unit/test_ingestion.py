@@ -182,3 +182,20 @@ def test_a_failed_ingestion_leaves_the_earlier_records_in_force(write_city, sett
 def test_a_city_without_records_says_how_to_get_them(write_city, settings):
     with pytest.raises(NotFoundError, match="Run `qianfen ingest toy`"):
         open_records(load_city(str(write_city())), settings)
+
+
+def test_a_row_that_makes_two_named_records_makes_two_and_no_more(write_city, settings):
+    folder = write_city(
+        penalties_sql="""
+            SELECT record_id, name AS entity_name, 'fine' AS kind, 5 AS amount, DATE '2020-01-05' AS event_date,
+                DATE '2020-01-06' AS known_at, 'penalties.csv' AS source_file, 1 AS source_row
+            FROM (VALUES ('first', '乙'), ('again', '乙'), ('first', '乙')) AS rows (record_id, name)
+        """
+    )
+
+    records = brought_in(folder, settings)
+
+    assert sorted(records.connect(1).table("penalties").execute().record_id) == ["again", "first"]
+    assert [reasons for reasons, _, _ in quarantine(records, "penalties")] == [
+        ["duplicate of an earlier row with the same record_id"]
+    ]
