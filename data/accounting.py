@@ -7,6 +7,7 @@ for all of them.
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 import duckdb
 
 from data.city import City, SourceFile
-from data.files import read_json
+from data.files import read_sealed
 from data.quality import literal
 from data.records import Records
 from data.rows import count_records
@@ -41,7 +42,7 @@ class FileAccount:
     ends : dict
         Number of rows for each of ENDS; each row counts once.
     tables : dict
-        For each table how many of the rows it holds; a row may be in several.
+        For each table that the file feeds, how many of the rows it holds; a row may be in several.
     n_beyond : int
         Rows that mappings name and the file does not have.
     """
@@ -98,7 +99,7 @@ def _files(city: City, records: Records, settings: Settings) -> Iterator[tuple[s
     for file in city.sources.files:
         if is_pattern(file):
             for delivery in newest.values():
-                if Path(delivery.path).match(file.path):
+                if fnmatch.fnmatchcase(delivery.path, file.path):
                     yield delivery.path, _count(archived(city, settings, delivery.sha256), delivery.path, file)
         else:
             yield file.path, _count(folder / file.path, file.path, file)
@@ -117,7 +118,9 @@ def _count(source: Path, path: str, file: SourceFile) -> int | None:
 def _gather(connection: duckdb.DuckDBPyConnection, city: City, records: Records, settings: Settings) -> None:
     """Make `rows_of_files`: of each row of a file, and each table that it feeds, the best end."""
     said = [query for table in records.tables for query in _table_queries(table, city, records, settings)]
-    nothing = "SELECT NULL::VARCHAR AS source_file, NULL::BIGINT AS source_row, '' AS table_name, 0 AS place WHERE false"
+    nothing = (
+        "SELECT NULL::VARCHAR AS source_file, NULL::BIGINT AS source_row, '' AS table_name, 0 AS place WHERE false"
+    )
     connection.execute(f"""
         CREATE TABLE rows_of_files AS
         SELECT source_file, source_row, table_name, min(place) AS place
@@ -129,7 +132,7 @@ def _table_queries(table: str, city: City, records: Records, settings: Settings)
     """Yield for each part of a table the query that says where its rows ended."""
     part_ids = records.manifest["tables"][table].get("parts", ())
     folders = [settings.var / "cities" / city.name / "parts" / f"{table}-{part_id}" for part_id in part_ids]
-    manifests = [(folder, read_json(folder / "manifest.json")) for folder in folders]
+    manifests = [(folder, read_sealed(folder / "manifest.json")) for folder in folders]
     # A corrected delivery takes the place of what came before it.
     newest = {(manifest["delivery"] or {}).get("path"): folder for folder, manifest in manifests}
     whole = len(manifests) == 1 and not manifests[0][1]["n_named"]
@@ -150,7 +153,8 @@ def _part_query(table: str, folder: Path, records: Records | None, merged: bool)
             SELECT source_file, source_row, CASE
                 WHEN kept.linked THEN {ENDS.index("linked")}
                 WHEN NOT kept.linked THEN {ENDS.index("mapped")}
-                WHEN place = {ENDS.index("waiting")} THEN place
+                -- A name without a link lies in quarantine, with its reason.
+                WHEN refused.source_row IS NOT NULL AND place = {ENDS.index("waiting")} THEN place
                 WHEN refused.source_row IS NOT NULL THEN {ENDS.index("quarantined")}
                 ELSE {ENDS.index("repeated")}
             END AS place
@@ -194,9 +198,9 @@ def _ends(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], int]:
 
 
 def _tables(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], int]:
-    """Count rows by path and the table that holds them."""
+    """Count rows by path and the table that holds them; 0 where all that was meant for it waits or broke a rule."""
     rows = connection.execute(f"""
-        SELECT path, table_name, count(*) FROM rows_of_files JOIN files USING (source_file)
-        WHERE place <= {ENDS.index("linked")} GROUP BY ALL ORDER BY ALL
+        SELECT path, table_name, count(*) FILTER (place <= {ENDS.index("linked")})
+        FROM rows_of_files JOIN files USING (source_file) GROUP BY ALL ORDER BY ALL
     """).fetchall()
     return {(path, table): n for path, table, n in rows}

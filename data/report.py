@@ -14,12 +14,16 @@ from data.schemas import TABLES
 
 @dataclass(frozen=True)
 class QuarantineReason:
-    """One reason, without the value that broke the rule, how often, and where to see it first."""
+    """One reason, without the value that broke the rule, how often in a file, and where to see it first.
+
+    `first_reason` is that of the first row, with the value.
+    """
 
     reason: str
     n_rows: int
     source_file: str
     source_row: int
+    first_reason: str
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class TableReport:
     n_accepted: int = 0
     n_quarantined: int = 0
     n_flagged: int = 0
+    n_linked: int = 0
     reasons: tuple[QuarantineReason, ...] = ()
 
 
@@ -54,20 +59,21 @@ def _report_table(name: str, city: City, records: Records) -> TableReport:
         n_accepted=counts["n_accepted"],
         n_quarantined=counts["n_quarantined"],
         n_flagged=counts["n_flagged"],
+        n_linked=counts["n_linked"],
         reasons=_reasons(records, name),
     )
 
 
 def _reasons(records: Records, table: str) -> tuple[QuarantineReason, ...]:
-    """Group the reasons of a table by rule; a row with two reasons counts under both."""
+    """Group the reasons of a table by rule and file; a row with two reasons counts under both."""
     path = records.folder / "quarantine" / f"{table}.parquet"
     with duckdb.connect() as connection:
         rows = connection.execute(
             f"""
-            SELECT regexp_replace(reason, ', was .*$', '') AS rule, count(*),
-                min_by(source_file, source_row), min(source_row)
+            SELECT regexp_replace(reason, ', was (.|\n)*$', '') AS rule, count(*), source_file,
+                min(source_row), min_by(reason, source_row)
             FROM (SELECT unnest(reasons) AS reason, source_file, source_row FROM read_parquet({literal(str(path))}))
-            GROUP BY rule ORDER BY count(*) DESC, rule
+            GROUP BY rule, source_file ORDER BY count(*) DESC, rule, source_file
             """
         ).fetchall()
     return tuple(QuarantineReason(*row) for row in rows)

@@ -44,13 +44,19 @@ def ingest(settings: Settings, city_name: str, received_on: datetime | None) -> 
 @CITY
 @click.pass_obj
 def check(settings: Settings, city_name: str) -> None:
-    """Tell what of a city is mapped, what went to quarantine and why, and what missing tables cost."""
-    from serving.check import report_lines
+    """Tell where every row of every file ended, what went to quarantine and why, and which indicators have a value.
+
+    Writes the same as pages in Chinese and English and as report.json.
+    """
+    from serving.check import check_city, report_lines
+    from serving.check_page import write_report
 
     with held_city(settings, city_name) as city:
-        records = bring_in(city, settings)
-        for line in report_lines(city, records):
+        report = check_city(city, bring_in(city, settings), settings)
+        for line in report_lines(report):
             click.echo(line)
+        folder = write_report(report, settings.var / "cities" / city.name / "check")
+        click.echo(f"As a page: {folder / 'zh.html'} or {folder / 'en.html'}; for machines: {folder / 'report.json'}")
 
 
 def synthetic_folder(settings: Settings) -> Path:

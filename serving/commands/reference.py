@@ -13,10 +13,16 @@ from data.settings import PROJECT_ROOT
 def reference() -> None:
     """Write the reference pages in docs/ from the declarations."""
     from data.files import write_atomically
+    from data.macro_docs import macros_page
     from data.reference_pages import tables_page
     from features.reference import indicators_page
 
-    pages = {"tables.md": tables_page(), "indicators.md": indicators_page(), "commands.md": commands_page(_root())}
+    pages = {
+        "tables.md": tables_page(),
+        "macros.md": macros_page(),
+        "indicators.md": indicators_page(),
+        "commands.md": commands_page(_root()),
+    }
     for name, text in pages.items():
         write_atomically(PROJECT_ROOT / "docs" / name, text)
         click.echo(f"docs/{name}")

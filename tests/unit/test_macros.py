@@ -6,8 +6,16 @@ from datetime import date
 
 import pytest
 
+from data.city import load_city
 from data.codes import industries, industry_name, region_name
+from data.errors import ConfigurationError, SourceError
+from data.macro_docs import MACROS, documented_macros, macros_page
 from data.parts import connect
+from data.records import ingest
+from data.rows import stage_rows
+from data.settings import PROJECT_ROOT
+
+EXAMPLES = [(macro.name, example) for macro in documented_macros() for example in macro.examples]
 
 
 @pytest.fixture
@@ -95,3 +103,74 @@ def test_codes_have_names_and_a_citys_own_classes_stand_for_themselves():
     assert region_name("110108") == "海淀区"
     assert region_name("W12") == "W12"
     assert industry_name(None, "zh") == region_name(None) == ""
+
+
+@pytest.fixture
+def mapping_connection(write_city, tmp_path):
+    """A connection as a mapping has it, of a city with the example.csv that examples speak of."""
+    folder = write_city()
+    declared = (folder / "city.toml").read_text(encoding="utf-8")
+    example = '"entities.csv", { path = "example.csv", amount_unit = "ten_thousand_yuan" },'
+    (folder / "city.toml").write_text(declared.replace('"entities.csv",', example), encoding="utf-8")
+    (tmp_path / "example.csv").write_text("name,amount\n甲,1.5\n乙,2\n", encoding="utf-8")
+    stage_rows(tmp_path / "example.csv", "example.csv", "utf-8", 1, tmp_path)
+    with connect(1, tmp_path, load_city(str(folder))) as connection:
+        yield connection
+
+
+@pytest.mark.parametrize(("name", "example"), EXAMPLES, ids=[f"{name}-{n}" for n, (name, _) in enumerate(EXAMPLES)])
+def test_an_example_yields_what_it_says(mapping_connection, name, example):
+    found, expected, same = mapping_connection.execute(
+        f"SELECT found, expected, found IS NOT DISTINCT FROM expected "
+        f"FROM (SELECT {example.expression} AS found, {example.expected} AS expected)"
+    ).fetchone()
+
+    assert name in example.expression
+    assert same, f"{example.expression} is {found!r}, not {expected!r}"
+
+
+def test_every_macro_is_documented_and_the_page_is_as_it_is():
+    with connect(1) as connection:
+        there = connection.execute(
+            "SELECT DISTINCT function_name FROM duckdb_functions() "
+            "WHERE function_type IN ('macro', 'table_macro') AND NOT internal"
+        ).fetchall()
+
+    assert {name for (name,) in there} == {macro.name for macro in documented_macros()}
+    assert (PROJECT_ROOT / "docs" / "macros.md").read_text(encoding="utf-8") == macros_page()
+
+
+@pytest.mark.parametrize(
+    ("comment", "said"),
+    [
+        ("-- Twice.\n-- text: a text\n", "must have an example"),
+        ("-- text: a text\n-- > twice('a') => 'aa'\n", "must have a description"),
+        ("-- Twice.\n-- > twice('a') => 'aa'\n", "must say what text means"),
+    ],
+)
+def test_a_macro_without_description_meaning_or_example_is_refused(monkeypatch, tmp_path, comment, said):
+    (tmp_path / "twice.sql").write_text(f"{comment}CREATE OR REPLACE MACRO twice(text) AS text || text;\n")
+    monkeypatch.setattr("data.macro_docs.MACROS", tmp_path)
+
+    with pytest.raises(ConfigurationError, match=said):
+        documented_macros.__wrapped__()
+    assert tmp_path != MACROS
+
+
+def test_an_amount_of_a_file_that_declares_no_unit_is_an_error_that_says_where_to_declare_it(write_city, settings):
+    sql = """
+        SELECT number AS record_id, code AS entity_id, 'fine' AS kind,
+            amount_in_yuan(amount, 'penalties.csv') AS amount,
+            decided AS event_date, known AS known_at, source_file, source_row
+        FROM rows_of('penalties.csv')
+    """
+    folder = write_city(penalties_sql=sql)
+
+    with pytest.raises(SourceError, match=r"unit of the amounts in penalties.csv must be declared. Add amount_unit"):
+        ingest(load_city(str(folder)), settings, lambda _: None)
+
+    toml = (folder / "city.toml").read_text(encoding="utf-8")
+    declared = '{ path = "penalties.csv", amount_unit = "ten_thousand_yuan" }'
+    (folder / "city.toml").write_text(toml.replace('"penalties.csv"', declared), encoding="utf-8")
+    penalties = ingest(load_city(str(folder)), settings, lambda _: None).connect(1).table("penalties").execute()
+    assert list(penalties.amount) == [5_000_000.0]

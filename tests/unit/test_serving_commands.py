@@ -138,11 +138,15 @@ def test_check_tells_what_is_mapped_what_went_to_quarantine_and_what_missing_tab
     result = CliRunner().invoke(cli, ["check", str(folder)], obj=settings, catch_exceptions=False)
 
     lines = result.output.splitlines()
-    assert any(line.split()[:5] == ["penalties", "2", "1", "1", "0"] for line in lines)
+    assert any(line.split()[:6] == ["penalties", "2", "1", "1", "0", "0"] for line in lines)
+    assert any(line.split() == ["2", "1", "0", "0", "1", "0", "penalties.csv"] for line in lines)
+    assert "  Every row is accounted for." in lines
     assert any(line.split() == ["inspections", "not", "mapped"] for line in lines)
     assert any("amount must be" in line and "row" in line for line in lines)
     assert any(line.split()[0] == "failed_inspections" and line.endswith("needs inspections") for line in lines if line)
-    assert not any(line.split()[0] == "penalty_amount" for line in lines if line)
+    (penalty_amount,) = [line.split() for line in lines if line.strip().startswith("penalty_amount")]
+    assert penalty_amount[1:3] == ["100.0%", "50.0%"]
+    assert "As a page: " in lines[-1]
 
 
 def test_a_score_is_told_in_words_and_in_json(graded_city):

@@ -17,7 +17,8 @@ WITH inspections AS (
         ) AS gravest,
         count(nullif(INFRACTION_DETAILS, '')) AS n_violations,
         any_value(INSPECTION_DATE::DATE) AS event_date,
-        min(file_row_number) + 1 AS source_row
+        min(file_row_number) + 1 AS source_row,
+        list(file_row_number + 1) AS source_rows
     FROM read_parquet(getvariable('source_folder') || '/dinesafe_2019-04-08.parquet', file_row_number = true)
     GROUP BY INSPECTION_ID
 )
@@ -35,5 +36,6 @@ SELECT
     -- What the regulator itself did is known the next day.
     event_date + 1 AS known_at,
     'dinesafe_2019-04-08.parquet' AS source_file,
-    source_row
+    source_row,
+    source_rows
 FROM inspections
