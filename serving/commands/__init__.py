@@ -17,7 +17,7 @@ from serving.commands import features, models, records, reference, service
 def cli() -> None:
     """Grade the risk of a city's market entities, and explain every grade.
 
-    CITY is a name under experiments/ (synthetic, toronto, chicago) or the path of a folder with a city.toml.
+    CITY is a name under experiments/ (synthetic, toronto, chicago, beijing) or the path of a folder with a city.toml.
     """
 
 
