@@ -58,7 +58,8 @@ def industry_category(entities: ir.Table, inspections: ir.Table) -> ir.Table:
 )
 def years_in_operation(entities: ir.Table) -> ir.Table:
     """Years since establishment. 0 where it lies ahead, missing where its day is unknown."""
-    years = ibis.greatest(age_days(entities, "established_date") / DAYS_PER_YEAR, 0.0)
+    # Of a whole number and a decimal literal Spark makes a decimal, of six places.
+    years = ibis.greatest(age_days(entities, "established_date").cast("float64") / DAYS_PER_YEAR, 0.0)
     dated = entities.mutate(value=years).filter(entities.established_date.notnull())
     return dated.select("as_of_date", "entity_id", "value")
 
