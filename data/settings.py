@@ -11,11 +11,15 @@ from data.errors import ConfigurationError, did_you_mean
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
+ENGINES = ("duckdb", "spark")
+"""What can work out indicators; the first needs nothing beside Qianfen. docs/scale-out.md"""
+
 _VARIABLES = {
     "QIANFEN_VAR": "folder for everything that is built (default: var/ in the project)",
     "QIANFEN_REAL_DATA": "folder with the real records (default: ../shared/data beside the project, if there)",
     "QIANFEN_DATABASE_URL": "operational database, as an SQLAlchemy URL (default: SQLite under QIANFEN_VAR)",
     "QIANFEN_MLFLOW_URI": "MLflow tracking server (default: SQLite and local files under QIANFEN_VAR)",
+    "QIANFEN_ENGINE": "what works out the indicators: duckdb on one machine, spark past it (default: duckdb)",
     "QIANFEN_THREADS": "threads for DuckDB and LightGBM (default: all cores)",
     "QIANFEN_HOST": "address the service listens on (default: 127.0.0.1)",
     "QIANFEN_PORT": "port the service listens on (default: 3000)",
@@ -37,6 +41,8 @@ class Settings:
         SQLAlchemy URL of the operational database.
     mlflow_uri : str
         MLflow tracking URI.
+    engine : {"duckdb", "spark"}
+        What works out the indicators.
     threads : int
         Threads for DuckDB and LightGBM.
     host, port
@@ -49,6 +55,7 @@ class Settings:
     real_data: Path | None
     database_url: str
     mlflow_uri: str
+    engine: str
     threads: int
     host: str
     port: int
@@ -69,6 +76,7 @@ class Settings:
             real_data=_real_data(environment),
             database_url=environment.get("QIANFEN_DATABASE_URL", f"sqlite:///{var / 'qianfen.db'}"),
             mlflow_uri=environment.get("QIANFEN_MLFLOW_URI", f"sqlite:///{var / 'mlflow' / 'mlflow.db'}"),
+            engine=_engine(environment),
             threads=_positive(environment, "QIANFEN_THREADS", os.cpu_count() or 1),
             host=environment.get("QIANFEN_HOST", "127.0.0.1"),
             port=_positive(environment, "QIANFEN_PORT", 3000),
@@ -85,6 +93,13 @@ def _real_data(environment: Mapping[str, str]) -> Path | None:
         return folder
     beside = PROJECT_ROOT.parent / "shared" / "data"
     return beside if beside.is_dir() else None
+
+
+def _engine(environment: Mapping[str, str]) -> str:
+    engine = environment.get("QIANFEN_ENGINE", ENGINES[0])
+    if engine not in ENGINES:
+        raise ConfigurationError(f"QIANFEN_ENGINE must be {' or '.join(ENGINES)}, got '{engine}'.")
+    return engine
 
 
 def _positive(environment: Mapping[str, str], name: str, default: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,10 +24,10 @@ _DATES_IN_A_BATCH = 50
 
 
 class Records(Protocol):
-    """What the matrix needs of a city's records; data.records.Records has it."""
+    """What the matrix needs of a city's records; data.records.Records has it, features.engines gives others."""
 
     @property
-    def tables(self) -> dict[str, Path]: ...
+    def tables(self) -> Mapping[str, Path | str]: ...
 
     @property
     def records_id(self) -> str: ...

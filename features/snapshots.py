@@ -19,6 +19,7 @@ from data.progress import Progress
 from data.records import Records
 from data.settings import Settings
 from features.catalogue import load_catalogue
+from features.engines import records_on, rows_of
 from features.matrix import build_matrix, matrix_for_pairs
 
 ROWS_IN_A_GROUP = 20_000
@@ -37,8 +38,9 @@ class Snapshot:
     folder : Path
         Where matrix.parquet and manifest.json lie.
     manifest : dict
-        snapshot_id, as_of_date (None for pairs), catalogue_hash, formulas (hash by indicator), indicators, records_id,
-        records (SHA-256 per table), n_entities, n_rows, share_missing (per indicator), sha256 of the Parquet file.
+        snapshot_id, as_of_date (None for pairs), engine, catalogue_hash, formulas (hash by indicator), indicators,
+        records_id, records (SHA-256 per table), n_entities, n_rows, share_missing (per indicator), sha256 of the
+        Parquet file.
     """
 
     folder: Path
@@ -81,22 +83,25 @@ class Snapshot:
 
 
 def build_snapshot(records: Records, as_of_date: date, settings: Settings, progress: Progress = print) -> Snapshot:
-    """Return the snapshot as of a date; build it unless it is there already.
+    """Return the snapshot as of a date; build it on the engine of the settings unless it is there already.
 
     Raises
     ------
     PointInTimeError
         Where no entity was known as of the date.
+    ConfigurationError
+        Where the engine is Spark, and Spark is not installed or does not start.
     """
-    snapshot_id = _snapshot_id(records, as_of_date.isoformat())
+    snapshot_id = _snapshot_id(records, as_of_date.isoformat(), settings)
     folder = _home(records, settings) / f"{as_of_date.isoformat()}-{snapshot_id}"
     if _is_whole(folder):
         progress(f"Snapshot as of {as_of_date} is there already: skipped.")
         return _open(folder)
     progress(f"Building the indicators as of {as_of_date}.")
-    matrix = build_matrix(records, [as_of_date], threads=settings.threads).order_by("entity_id")
+    there = records_on(records, settings)
+    matrix = build_matrix(there, [as_of_date], threads=settings.threads).order_by("entity_id")
     with atomic_folder(folder) as beside:
-        n_rows = _write(beside, matrix.to_pyarrow(), records, snapshot_id, as_of_date.isoformat())
+        n_rows = _write(beside, rows_of(matrix, beside), records, snapshot_id, as_of_date.isoformat(), settings.engine)
     progress(f"Snapshot {snapshot_id} as of {as_of_date}: {n_rows} entities.")
     return _open(folder)
 
@@ -110,22 +115,25 @@ def build_pairs_snapshot(
     """
     keys = pairs.assign(as_of_date=pd.to_datetime(pairs["as_of_date"]).dt.strftime("%Y-%m-%d"))
     asked = sorted(set(zip(keys["entity_id"].astype(str), keys["as_of_date"], strict=True)))
-    snapshot_id = _snapshot_id(records, fingerprint(asked))
+    snapshot_id = _snapshot_id(records, fingerprint(asked), settings)
     folder = _home(records, settings) / f"{label}-{snapshot_id}"
     if _is_whole(folder):
         progress(f"Snapshot of {label} is there already: skipped.")
         return _open(folder)
     progress(f"Building the indicators of {len(asked)} pairs of entity and date ({label}).")
-    tables = matrix_for_pairs(records, pairs, threads=settings.threads)
+    there = records_on(records, settings)
+    tables = matrix_for_pairs(there, pairs, threads=settings.threads)
     with atomic_folder(folder) as beside:
-        n_rows = _write(beside, pa.concat_tables(tables), records, snapshot_id, None)
+        batches = (batch for table in tables for batch in table.to_batches())
+        n_rows = _write(beside, batches, records, snapshot_id, None, settings.engine)
     progress(f"Snapshot {snapshot_id} of {label}: {n_rows} rows.")
     return _open(folder)
 
 
 def open_snapshot(records: Records, as_of_date: date, settings: Settings) -> Snapshot:
     """Return the snapshot as of a date; NotFoundError where it was not built from these records and formulas."""
-    folder = _home(records, settings) / f"{as_of_date.isoformat()}-{_snapshot_id(records, as_of_date.isoformat())}"
+    snapshot_id = _snapshot_id(records, as_of_date.isoformat(), settings)
+    folder = _home(records, settings) / f"{as_of_date.isoformat()}-{snapshot_id}"
     if not _is_whole(folder):
         raise NotFoundError(
             f"{records.city_name} has no snapshot as of {as_of_date} from its present records. "
@@ -141,26 +149,34 @@ def load_snapshot(folder: Path) -> Snapshot:
     return _open(folder)
 
 
-def _write(folder: Path, matrix: pa.Table, records: Records, snapshot_id: str, as_of_date: str | None) -> int:
-    """Write the matrix and its manifest; the same rows give the same bytes."""
+def _write(
+    folder: Path,
+    batches: Iterable[pa.RecordBatch],
+    records: Records,
+    snapshot_id: str,
+    as_of_date: str | None,
+    engine: str,
+) -> int:
+    """Write the matrix and its manifest; the same rows give the same bytes, in whatever batches they come."""
     names = load_catalogue().names
-    schema = pa.schema([("entity_id", pa.string()), ("as_of_date", pa.date32()), *((n, pa.float64()) for n in names)])
     path = folder / "matrix.parquet"
-    pq.write_table(matrix.cast(schema), path, row_group_size=ROWS_IN_A_GROUP, compression="zstd")
+    _write_rows(path, batches, names)
     sources = {
         "snapshot_id": snapshot_id,
         "city": records.city_name,
         "as_of_date": as_of_date,
+        "engine": engine,
         "catalogue_hash": load_catalogue().hash,
         "formulas": load_catalogue().hashes,
         "indicators": list(names),
         "records_id": records.records_id,
         "records": {name: table["sha256"] for name, table in records.manifest["tables"].items()},
     }
+    matrix = pq.read_metadata(path)
     counts = {
-        "n_entities": len(matrix["entity_id"].unique()),
+        "n_entities": matrix.num_rows if as_of_date else len(_column(path, "entity_id").unique()),
         "n_rows": matrix.num_rows,
-        "share_missing": {name: matrix[name].null_count / max(matrix.num_rows, 1) for name in names},
+        "share_missing": {name: _column(path, name).null_count / max(matrix.num_rows, 1) for name in names},
         "sha256": sha256_of(path),
         "created_at": pd.Timestamp.now(tz="UTC").isoformat(timespec="seconds"),
     }
@@ -168,8 +184,28 @@ def _write(folder: Path, matrix: pa.Table, records: Records, snapshot_id: str, a
     return int(matrix.num_rows)
 
 
-def _snapshot_id(records: Records, what: str) -> str:
-    return fingerprint(records.records_id, what, load_catalogue().hash, source_fingerprint(*_CODE))
+def _write_rows(path: Path, batches: Iterable[pa.RecordBatch], names: Sequence[str]) -> None:
+    """Write rows in groups of ROWS_IN_A_GROUP; no more than a group and a batch are held at once."""
+    schema = pa.schema([("entity_id", pa.string()), ("as_of_date", pa.date32()), *((n, pa.float64()) for n in names)])
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        waiting = schema.empty_table()
+        for batch in batches:
+            waiting = pa.concat_tables([waiting, pa.Table.from_batches([batch]).cast(schema)])
+            whole = waiting.num_rows - waiting.num_rows % ROWS_IN_A_GROUP
+            if whole:
+                writer.write_table(waiting.slice(0, whole).combine_chunks(), row_group_size=ROWS_IN_A_GROUP)
+                waiting = waiting.slice(whole)
+        if waiting.num_rows:
+            writer.write_table(waiting.combine_chunks(), row_group_size=ROWS_IN_A_GROUP)
+
+
+def _column(path: Path, name: str) -> pa.ChunkedArray:
+    return pq.read_table(path, columns=[name])[name]
+
+
+def _snapshot_id(records: Records, what: str, settings: Settings) -> str:
+    # Engines agree within 1e-9, and not to the last bit: each has its own snapshot.
+    return fingerprint(records.records_id, what, settings.engine, load_catalogue().hash, source_fingerprint(*_CODE))
 
 
 def _home(records: Records, settings: Settings) -> Path:

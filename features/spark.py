@@ -5,24 +5,20 @@ Everything runs as Spark SQL inside the executors: they need neither Python nor 
 
 from __future__ import annotations
 
-import shutil
-import uuid
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import ibis.expr.types as ir
-import pyarrow as pa
-import pyarrow.parquet as pq
+from py4j.protocol import Py4JJavaError
 from pyspark import SparkConf, SparkContext
-from pyspark.errors import PySparkRuntimeError
+from pyspark.errors import PySparkException, PySparkRuntimeError
 from pyspark.java_gateway import launch_gateway
 from pyspark.sql import SparkSession
 
-from data.errors import ConfigurationError
+from data.errors import ConfigurationError, StorageError
 
 with warnings.catch_warnings():
     # Raised on import for pandas 3. Nothing here goes through pandas: rows come and go as Arrow.
@@ -31,16 +27,6 @@ with warnings.catch_warnings():
 
 Backend.register_options()
 
-LOCAL_OPTIONS = {
-    "spark.app.name": "qianfen",
-    "spark.ui.enabled": "false",
-    "spark.ui.showConsoleProgress": "false",
-    # Nobody else has business with a Spark that lives for one command.
-    "spark.driver.host": "127.0.0.1",
-    "spark.driver.bindAddress": "127.0.0.1",
-}
-"""What Spark is told where Qianfen starts it itself. Under `spark-submit` that command decides instead."""
-
 _SESSION_OPTIONS = {
     # What overflows or cannot be cast is an error, as in DuckDB, and not a null.
     "spark.sql.ansi.enabled": "true",
@@ -48,8 +34,24 @@ _SESSION_OPTIONS = {
 }
 
 
-def start_spark(scratch: Path, options: Mapping[str, str] = LOCAL_OPTIONS) -> SparkSession:
-    """Return the session of this process; start Spark where none runs. Its log goes to `scratch`/spark.log.
+def local_options(threads: int) -> dict[str, str]:
+    """Return what Spark is told where Qianfen starts it itself, on this machine."""
+    return {
+        "spark.app.name": "qianfen",
+        "spark.master": f"local[{threads}]",
+        "spark.sql.shuffle.partitions": str(4 * threads),
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        # Nobody else has business with a Spark that lives for one command.
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+    }
+
+
+def start_spark(log: Path, options: Mapping[str, str]) -> SparkSession:
+    """Return the session of this process; start Spark where none runs, with what it says in the file `log`.
+
+    `options` hold where Spark is started here. Under `spark-submit` it runs already, and that command decides.
 
     Raises
     ------
@@ -57,11 +59,9 @@ def start_spark(scratch: Path, options: Mapping[str, str] = LOCAL_OPTIONS) -> Sp
         Where Spark does not start, for want of Java 17 for one.
     """
     if SparkSession.getActiveSession() is None:
-        scratch.mkdir(parents=True, exist_ok=True)
-        log = scratch / "spark.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
         try:
             with log.open("wb") as file:
-                # Ignored under `spark-submit`: the JVM runs already.
                 gateway = launch_gateway(SparkConf().setAll(list(options.items())), {"stderr": file, "stdout": file})
             SparkContext(gateway=gateway).setLogLevel("ERROR")
         except PySparkRuntimeError as error:
@@ -86,15 +86,12 @@ class SparkRecords:
         As of data.records.Records.
     session : SparkSession
         Where to run.
-    scratch : Path
-        Folder that driver and executors see alike, for what is on its way to one file.
     """
 
     tables: Mapping[str, Path | str]
     records_id: str
     n_records: int
     session: SparkSession
-    scratch: Path
 
     def connect(self, threads: int | None = None) -> Any:
         """Return an Ibis backend with one view for each mapped table. How many threads run is for Spark to say."""
@@ -102,7 +99,6 @@ class SparkRecords:
         for key, value in _SESSION_OPTIONS.items():
             session.conf.set(key, value)
         backend = SparkBackend().connect(session)
-        backend.scratch = self.scratch
         for name, location in self.tables.items():
             session.read.parquet(str(location)).createOrReplaceTempView(name)
         return backend
@@ -110,8 +106,6 @@ class SparkRecords:
 
 class SparkBackend(Backend):  # type: ignore[misc]
     """Ibis on Spark, with what the matrix needs beside: temporary tables, and rows that go through Arrow."""
-
-    scratch: Path
 
     def create_table(self, name: str, /, obj: ir.Table, *, temp: bool = True, **_: Any) -> ir.Table:
         """Keep what a table expression yields, in the memory of the executors and on their disks beyond it."""
@@ -126,6 +120,18 @@ class SparkBackend(Backend):  # type: ignore[misc]
         for name in list(self._cached_dataframes):
             self._drop_cached_table(name)
 
+    def to_parquet(self, expr: ir.Table, /, path: Path | str, **_: Any) -> None:
+        """Let the executors write rows to a folder of Parquet files, numbered in the order of the rows."""
+        try:
+            self._frame(expr).write.parquet(str(path))
+        except (PySparkException, Py4JJavaError) as error:
+            if "No space left on device" in str(error):
+                raise StorageError(
+                    f"The disk is full, {path} was not written whole. Free space (Spark spills to spark.local.dir) "
+                    "and run again."
+                ) from error
+            raise
+
     def to_pyarrow(self, expr: ir.Expr, /, **_: Any) -> Any:
         """Collect rows on the driver."""
         return expr.__pyarrow_result__(self._frame(expr.as_table()).toArrow())
@@ -133,26 +139,6 @@ class SparkBackend(Backend):  # type: ignore[misc]
     def execute(self, expr: ir.Expr, /, **_: Any) -> Any:
         """Collect rows on the driver, as pandas."""
         return expr.__pandas_result__(self._frame(expr.as_table()).toArrow().to_pandas())
-
-    def to_pyarrow_batches(self, expr: ir.Table, /, *, chunk_size: int = 1_000_000, **_: Any) -> pa.RecordBatchReader:
-        """Return rows in their order, without ever holding all of them: Spark writes them, the driver reads on."""
-        schema = self._frame(expr).limit(0).toArrow().schema
-        return pa.RecordBatchReader.from_batches(schema, self._written_batches(expr, schema, chunk_size))
-
-    def _written_batches(self, expr: ir.Table, schema: pa.Schema, chunk_size: int) -> Iterator[pa.RecordBatch]:
-        with self._scratch_folder() as folder:
-            self._frame(expr).write.parquet(str(folder))
-            for part in sorted(folder.glob("part-*.parquet")):
-                for batch in pq.ParquetFile(part).iter_batches(chunk_size):
-                    yield batch.cast(schema)
-
-    @contextmanager
-    def _scratch_folder(self) -> Iterator[Path]:
-        folder = self.scratch / f"matrix-{uuid.uuid4().hex}"
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
     def _frame(self, expr: ir.Table) -> Any:
         self._run_pre_execute_hooks(expr)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 import click
 
-from data.settings import Settings
+from data.settings import ENGINES, Settings
 from serving.commands.shared import CITY, DAY, bring_in, held_city, say_next
 
 if TYPE_CHECKING:
@@ -22,11 +23,18 @@ def features() -> None:
 @features.command("build")
 @CITY
 @click.option("--as-of", "as_of", type=DAY, multiple=True, help="As-of date, repeatable; by default all of city.toml.")
+@click.option(
+    "--engine",
+    type=click.Choice(ENGINES),
+    default=None,
+    help="What works them out: duckdb on this machine, spark past it; by default QIANFEN_ENGINE, else duckdb.",
+)
 @click.pass_obj
-def features_build(settings: Settings, city_name: str, as_of: tuple[datetime, ...]) -> None:
+def features_build(settings: Settings, city_name: str, as_of: tuple[datetime, ...], engine: str | None) -> None:
     """Build the snapshots of a city."""
     from features.snapshots import build_snapshot
 
+    settings = replace(settings, engine=engine or settings.engine)
     with held_city(settings, city_name) as city:
         records = bring_in(city, settings)
         for day in [moment.date() for moment in as_of] or _declared_dates(city):

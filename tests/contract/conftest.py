@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any
 
@@ -100,3 +101,22 @@ def _with_nulls(values: np.ndarray, generator: np.random.Generator, share: float
 def _without_repeated_keys(table: pa.Table, key: tuple[str, ...]) -> pa.Table:
     firsts = table.append_column("position", pa.array(range(table.num_rows))).group_by(list(key))
     return table.take(firsts.aggregate([("position", "min")])["position_min"])
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Spark on two cores of this machine, started once; skipped where PySpark or Java is missing."""
+    pytest.importorskip("pyspark", reason="PySpark is not installed: run `make install-extra`")
+    if shutil.which("java") is None:
+        pytest.skip("Spark needs Java 17 or later, and there is no java: install openjdk-17-jre-headless")
+    from features.spark import local_options, start_spark
+
+    options = {
+        "spark.driver.memory": "1g",
+        "spark.sql.shuffle.partitions": "2",
+        # The tests plan much and compute little: a JVM that does not optimise itself takes half the time.
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+    }
+    session = start_spark(tmp_path_factory.mktemp("spark") / "spark.log", local_options(2) | options)
+    yield session
+    session.stop()

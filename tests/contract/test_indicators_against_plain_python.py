@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -339,8 +340,11 @@ FOUNDER: Row = {
 def test_formulas_agree_with_plain_python(drawn: Tables, write_records: Callable[..., Records]) -> None:
     drawn = drawn | {"entities": [FOUNDER, *drawn["entities"]]}
 
-    values = build_matrix(write_records(**drawn), AS_OF_DATES, threads=1).to_pandas()
+    assert_as_plain_python(drawn, build_matrix(write_records(**drawn), AS_OF_DATES, threads=1).to_pandas())
 
+
+def assert_as_plain_python(drawn: Tables, values: pd.DataFrame) -> None:
+    values = values.assign(as_of_date=pd.to_datetime(values["as_of_date"]))
     for as_of_date in AS_OF_DATES:
         plain = Plain(drawn, as_of_date)
         rows = values[values["as_of_date"].dt.date == as_of_date].set_index("entity_id")
@@ -348,3 +352,15 @@ def test_formulas_agree_with_plain_python(drawn: Tables, write_records: Callable
         for name in load_catalogue().names:
             expected = {entity_id: float(getattr(plain, name)(entity_id)) for entity_id in rows.index}
             assert dict(rows[name]) == pytest.approx(expected, rel=1e-9, abs=1e-9, nan_ok=True), name
+
+
+@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+@given(drawn=tables)
+def test_spark_agrees_with_plain_python(drawn: Tables, write_records: Callable[..., Records], spark: Any) -> None:
+    from features.spark import SparkRecords
+
+    drawn = drawn | {"entities": [FOUNDER, *drawn["entities"]]}
+    records = write_records(**drawn)
+
+    there = SparkRecords(records.tables, records.records_id, records.n_records, spark)
+    assert_as_plain_python(drawn, build_matrix(there, AS_OF_DATES).to_pandas())
