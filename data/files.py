@@ -127,7 +127,11 @@ def write_sealed(path: Path, content: dict[str, Any]) -> None:
 
 def read_sealed(path: Path, remedy: str = "") -> dict[str, Any]:
     """Read JSON of `write_sealed`, the seal left out; StorageError where a single bit is not as it was written."""
-    content = read_json(path)
+    try:
+        content = read_json(path)
+    except StorageError:
+        # Its remedy is that of any JSON; here the caller knows better.
+        content = None
     seal = content.pop(SEAL, None) if isinstance(content, dict) else None
     if seal is None or not _is_sealed(content, seal, path.read_bytes()):
         remedy = remedy or f"Remove {path.parent} and run the step again."

@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 from sqlalchemy import Engine, delete, insert, select, update
+from sqlalchemy.orm import Session
 
 from serving.database import GradeRow, GradingRow, now, storage_explained
 
@@ -33,6 +34,13 @@ def grading_in_force(engine: Engine, city: str) -> GradingInForce | None:
     with storage_explained("read"), engine.connect() as connection:
         row = connection.execute(query).mappings().first()
     return None if row is None else GradingInForce(**{f: row[f] for f in GradingInForce.__dataclass_fields__})
+
+
+def complete_gradings(engine: Engine, city: str) -> list[GradingRow]:
+    """Return all gradings of a city whose grades are all in, the one in force and earlier ones, oldest first."""
+    query = select(GradingRow).where(GradingRow.city == city, GradingRow.complete).order_by(GradingRow.id)
+    with storage_explained("read"), Session(engine, expire_on_commit=False) as session:
+        return list(session.scalars(query))
 
 
 def grades_of(engine: Engine, grading_id: int, entity_ids: Sequence[str]) -> dict[str, dict[str, Any]]:

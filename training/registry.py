@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 
 from data.city import City
-from data.errors import NotFoundError
+from data.errors import NotFoundError, StorageError
 from data.files import read_json, write_json
 from data.settings import Settings
 from features.catalogue import load_catalogue
@@ -66,6 +66,29 @@ def champion_scale(city: City, settings: Settings) -> Scale | None:
 def champion_exists(city: City, settings: Settings) -> bool:
     """Say whether a city has a champion."""
     return (models_folder(city, settings) / "champion.json").is_file()
+
+
+def registered_manifests(city: City, settings: Settings) -> list[dict[str, Any]]:
+    """Return the artifact's manifest of every version that is registered for a city.
+
+    Raises
+    ------
+    StorageError
+        Where MLflow, or an artifact that it keeps, cannot be read.
+    """
+    local = settings.mlflow_uri.removeprefix("sqlite:///")
+    if settings.mlflow_uri.startswith("sqlite:///") and not Path(local).is_file():
+        return []
+    with _mlflow(settings) as mlflow:
+        try:
+            versions = mlflow.MlflowClient().search_model_versions(f"name='{registered_name(city)}'")
+            uris = [f"models:/{version.name}/{version.version}/artifact/manifest.json" for version in versions]
+            return [mlflow.artifacts.load_dict(uri) for uri in uris]
+        except (mlflow.exceptions.MlflowException, OSError) as error:
+            raise StorageError(
+                f"The registered models of {city.name} must be readable in MLflow, they are not: {error}. "
+                "See that QIANFEN_MLFLOW_URI is right and MLflow is whole."
+            ) from error
 
 
 def log_training(

@@ -49,17 +49,9 @@ def complaint_reports(entities: ir.Table, complaints: ir.Table) -> ir.Table:
     year. Peers are all active entities of that industry and size, those without complaints and this one included; one
     complaint is added on both sides, so that few complaints among few do not look like many.
     """
-    counts = decayed_count(_without_repeats(complaints), COMPLAINT_HALF_LIFE_DAYS)
-    own = entities.left_join(counts, ["as_of_date", "entity_id"]).select(
-        entities.as_of_date,
-        entities.entity_id,
-        entities.industry_code,
-        entities.size,
-        own=ibis.coalesce(counts.value.cast("float64"), 0.0),
-    )
-    peers = ibis.window(group_by=["as_of_date", "industry_code", "size"])
-    mean = exact_sum(own.own).over(peers).cast("float64") / own.count().over(peers)
-    return own.select("as_of_date", "entity_id", value=(own.own + PEER_COMPLAINTS) / (mean + PEER_COMPLAINTS))
+    both = own_and_peers(entities, complaints)
+    value = (both.own + PEER_COMPLAINTS) / (both.peers + PEER_COMPLAINTS)
+    return both.select("as_of_date", "entity_id", value=value)
 
 
 @indicator(
@@ -107,3 +99,18 @@ def _without_repeats(complaints: ir.Table) -> ir.Table:
     before = complaints.mutate(previous=complaints.event_date.lag().over(same))
     repeats = before.complainant_id.notnull() & (before.event_date.delta(before.previous, unit="day") <= REPEAT_DAYS)
     return before.filter(~ibis.coalesce(repeats, False))
+
+
+def own_and_peers(entities: ir.Table, complaints: ir.Table) -> ir.Table:
+    """Return (as_of_date, entity_id, own, peers): decayed complaints of each active entity, and its peers' mean."""
+    counts = decayed_count(_without_repeats(complaints), COMPLAINT_HALF_LIFE_DAYS)
+    own = entities.left_join(counts, ["as_of_date", "entity_id"]).select(
+        entities.as_of_date,
+        entities.entity_id,
+        entities.industry_code,
+        entities.size,
+        own=ibis.coalesce(counts.value.cast("float64"), 0.0),
+    )
+    peers = ibis.window(group_by=["as_of_date", "industry_code", "size"])
+    mean = exact_sum(own.own).over(peers).cast("float64") / own.count().over(peers)
+    return own.select("as_of_date", "entity_id", "own", peers=mean)

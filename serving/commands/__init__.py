@@ -9,7 +9,7 @@ import click
 
 from data.errors import QianfenError
 from data.settings import Settings
-from serving.commands import features, models, records, reference, service
+from serving.commands import features, models, records, reference, service, snapshots
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -35,6 +35,15 @@ for _command in (
     reference.reference,
 ):
     cli.add_command(_command)
+
+for _command in (
+    snapshots.features_list,
+    snapshots.features_show,
+    snapshots.features_diff,
+    snapshots.features_verify,
+    snapshots.features_prune,
+):
+    features.features.add_command(_command)
 
 
 def main() -> None:
