@@ -85,9 +85,9 @@ def _gather(connection: duckdb.DuckDBPyConnection, table: Table, parts: Sequence
         refused.append(f"SELECT * FROM read_parquet({literal(str(part.quarantine))})")
         if part.manifest["n_named"]:
             named = f"read_parquet({literal(str(part.named))})"
-            # A row of a file may make two records, an inspection and its repetition: one link serves both.
+            # A row of a file may make two records, an inspection and its repetition: the earlier link serves both.
             once = f"""(SELECT DISTINCT ON (table_name, part_id, source_file, source_row) *
-                FROM read_parquet({literal(str(links))}))"""
+                FROM read_parquet({literal(str(links))}) ORDER BY linked_at)"""
             linked = f"""{named} AS named LEFT JOIN {once} AS link
                 ON link.table_name = {literal(table.name)} AND link.part_id = {literal(part.plan.part_id)}
                 AND link.source_file = named.source_file AND link.source_row = named.source_row"""

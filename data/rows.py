@@ -9,11 +9,11 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from data.errors import SourceError
@@ -21,14 +21,13 @@ from data.errors import SourceError
 ROWS, REJECTED = ".rows", ".rejected"
 """Folders below the staging folder: what `rows_of` reads, and the records that a mapping cannot be shown."""
 
+_PROVENANCE = (("source_file", pa.string()), ("source_row", pa.int64()))
+_BATCH = 100_000
 _BROKEN = "the quotes of the row must close within it, they do not"
 
 
-@dataclass(frozen=True)
-class Record:
-    """The cells of one record; None where it cannot be split into cells."""
-
-    cells: list[str] | None
+Record = list[str] | None
+"""The cells of one record; None where it cannot be split into cells."""
 
 
 def read_records(source: Path, encoding: str) -> Iterator[Record]:
@@ -48,11 +47,11 @@ def read_records(source: Path, encoding: str) -> Iterator[Record]:
             for cells in reader:
                 n_read = reader.line_num
                 if cells:
-                    yield Record(cells)
+                    yield cells
             return
         except csv.Error:
             # An open quote swallows what follows: this line alone is set aside, and reading goes on below it.
-            yield Record(None)
+            yield None
             start += n_read + 1
 
 
@@ -80,48 +79,56 @@ def stage_rows(source: Path, path: str, encoding: str, header_row: int, staging:
         Which record names the columns; those above it are titles.
     """
     records = read_records(source, encoding)
-    above = [record.cells for record in islice(records, header_row)]
+    above = list(islice(records, header_row))
     if len(above) < header_row or above[-1] is None:
         raise SourceError(
             f"{source} must name its columns in row {header_row}, it does not. Correct `header_row` of that file."
         )
     names = _column_names(above[-1])
-    columns: list[list[str | None]] = [[] for _ in names]
-    numbers, rejected = [], []
-    for number, record in enumerate(records, start=1):
-        if reason := _refusal(record, len(names)):
-            rejected.append((number, [reason]))
-            continue
-        numbers.append(number)
-        cells = record.cells or []
-        for place, column in enumerate(columns):
-            column.append(cells[place] or None)
     file_name = Path(path).name
-    kept: dict[str, pa.Array] = {
-        name: pa.array(column, pa.string()) for name, column in zip(names, columns, strict=True)
-    }
-    kept |= {"source_file": _repeated(file_name, len(numbers)), "source_row": pa.array(numbers, pa.int64())}
-    _write(pa.table(kept), staging / ROWS / f"{path}.parquet")
-    _write(
-        pa.table(
-            {
-                "source_file": _repeated(file_name, len(rejected)),
-                "source_row": pa.array([number for number, _ in rejected], pa.int64()),
-                "reasons": pa.array([reasons for _, reasons in rejected], pa.list_(pa.string())),
-            }
-        ),
-        staging / REJECTED / f"{path}.parquet",
-    )
+    rejected: dict[int, str] = {}
+    (staging / ROWS / path).parent.mkdir(parents=True, exist_ok=True)
+    schema = pa.schema([*((name, pa.string()) for name in names), *_PROVENANCE])
+    with pq.ParquetWriter(staging / ROWS / f"{path}.parquet", schema) as writer:
+        for batch in _batches(enumerate(records, start=1)):
+            kept = {}
+            for number, record in batch:
+                if reason := _refusal(record, len(names)):
+                    rejected[number] = reason
+                elif record is not None:
+                    kept[number] = record
+            if kept:
+                writer.write_table(_table(kept, schema, file_name))
+    _write_rejected(rejected, file_name, staging / REJECTED / f"{path}.parquet")
+
+
+def _table(kept: dict[int, list[str]], schema: pa.Schema, file_name: str) -> pa.Table:
+    """Make a table of records by their numbers; an empty cell is null."""
+    columns = [pa.array(cells, pa.string()) for cells in zip(*kept.values(), strict=True)]
+    cells = [pc.if_else(pc.equal(column, ""), None, column) for column in columns]
+    return pa.table([*cells, pa.repeat(file_name, len(kept)), pa.array(kept, pa.int64())], schema=schema)
+
+
+def _write_rejected(rejected: dict[int, str], file_name: str, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    schema = pa.schema([*_PROVENANCE, ("reasons", pa.list_(pa.string()))])
+    reasons = pa.array([[reason] for reason in rejected.values()], pa.list_(pa.string()))
+    numbers = pa.array(rejected, pa.int64())
+    pq.write_table(pa.table([pa.repeat(file_name, len(rejected)), numbers, reasons], schema=schema), target)
+
+
+def _batches(records: Iterator[tuple[int, Record]]) -> Iterator[list[tuple[int, Record]]]:
+    while batch := list(islice(records, _BATCH)):
+        yield batch
 
 
 def _refusal(record: Record, width: int) -> str:
     """Return why a record cannot be shown; cells that are empty beyond the header do not matter."""
-    if record.cells is None:
+    if record is None:
         return _BROKEN
-    while len(record.cells) > width and not record.cells[-1]:
-        record.cells.pop()
-    n_cells = len(record.cells)
-    return "" if n_cells == width else f"the row must have {width} columns, was {n_cells}"
+    while len(record) > width and not record[-1]:
+        record.pop()
+    return "" if len(record) == width else f"the row must have {width} columns, was {len(record)}"
 
 
 def _column_names(cells: list[str]) -> list[str]:
@@ -145,12 +152,3 @@ def _text(source: Path, encoding: str) -> str:
 def _codec(encoding: str) -> str:
     """Return the codec that drops a byte order mark, which is no part of the first column's name."""
     return "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
-
-
-def _repeated(text: str, n: int) -> pa.Array:
-    return pa.array([text] * n, pa.string())
-
-
-def _write(table: pa.Table, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table, target)

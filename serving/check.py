@@ -32,6 +32,8 @@ class IndicatorReport:
         the ones with a record.
     not_mapped : tuple of str
         Tables that the city does not map and the indicator needs.
+    one_of : tuple of str
+        Tables of which the indicator needs one, where the city maps none of them.
     waits_for : tuple of str
         Tables of which a missing value waits: those not mapped, else those that have nothing of the entity.
     """
@@ -41,6 +43,7 @@ class IndicatorReport:
     n_with_value: int
     n_not_zero: int
     not_mapped: tuple[str, ...]
+    one_of: tuple[str, ...]
     waits_for: tuple[str, ...]
 
 
@@ -111,12 +114,11 @@ def _count_values(records: Records, as_of_date: date, settings: Settings) -> dic
 
 def _report_indicator(item: Indicator, mapped: set[str], counts: dict[str, int]) -> IndicatorReport:
     missing = tuple(table for table in item.tables if table not in mapped and table not in item.optional)
-    if item.optional and not mapped & set(item.optional):
-        missing += item.optional
+    one_of = item.optional if item.optional and not mapped & set(item.optional) else ()
     n_with_value = counts.get(item.name, 0)
-    waits_for = missing if missing else item.tables if n_with_value < counts["n"] else ()
+    waits_for = (*missing, *one_of) or (item.tables if n_with_value < counts["n"] else ())
     n_not_zero = counts.get(f"{item.name}, not zero", 0)
-    return IndicatorReport(item.name, item.name_zh, n_with_value, n_not_zero, missing, waits_for)
+    return IndicatorReport(item.name, item.name_zh, n_with_value, n_not_zero, missing, one_of, waits_for)
 
 
 def _declared(city: City, account: FileAccount) -> dict[str, Any]:
@@ -191,7 +193,7 @@ def _indicator_lines(report: CheckReport) -> Iterator[str]:
     for item in report.indicators:
         shares = "".join(f"{_share(n, report.n_entities):>11} " for n in (item.n_with_value, item.n_not_zero))
         yield f"  {item.name:<26}{shares.rstrip()}  {item.name_zh}{_waiting(item)}"
-    if any(item.not_mapped for item in report.indicators):
+    if any(item.not_mapped or item.one_of for item in report.indicators):
         yield "  An indicator without a value gets the card's neutral points."
 
 
@@ -200,6 +202,6 @@ def _share(n: int, total: int) -> str:
 
 
 def _waiting(item: IndicatorReport) -> str:
-    if item.not_mapped:
-        return f"  needs {' or '.join(item.not_mapped) if len(item.not_mapped) > 1 else item.not_mapped[0]}"
+    if item.not_mapped or item.one_of:
+        return f"  needs {', '.join([*item.not_mapped, *([' or '.join(item.one_of)] if item.one_of else [])])}"
     return f"  the others wait for {', '.join(item.waits_for)}" if item.waits_for else ""

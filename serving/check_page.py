@@ -55,6 +55,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "table": ("表", "Table"),
     "reason": ("原因", "Reason"),
     "n_rows": ("行数", "Rows"),
+    "colon": ("：", ": "),
     "first_row": ("首见第 {} 行", "first in row {}"),
     "nothing": ("没有。", "None."),
     "indicators": ("指标有值的主体", "Entities with a value of each indicator"),
@@ -156,7 +157,7 @@ def _reason(table: TableReport, reason: QuarantineReason, language: str, words: 
         "n_rows": reason.n_rows,
         "file": reason.source_file,
         "first": words["first_row"].format(f"{reason.source_row:,}"),
-        "example": "" if said == reason.first_reason else _value_of(reason),
+        "example": "" if said == reason.first_reason else f"{words['colon']}{_value_of(reason)}",
     }
 
 
@@ -168,7 +169,7 @@ def _value_of(reason: QuarantineReason) -> str:
 def _indicator(item: IndicatorReport, n_entities: int, language: str, words: dict[str, str]) -> dict[str, Any]:
     names = [
         words["table_not_mapped"].format(_table_name(table, language))
-        if table in item.not_mapped
+        if table in (*item.not_mapped, *item.one_of)
         else _table_name(table, language)
         for table in item.waits_for
     ]

@@ -95,7 +95,7 @@ def test_a_file_without_the_header_that_is_declared_is_refused(stage):
         stage(b"a,b\r\n", header_row=2)
 
 
-@given(st.lists(st.text(st.sampled_from('甲a1", \t'), max_size=12), max_size=12))
+@given(st.lists(st.text(st.sampled_from('甲a1", \t'), min_size=1, max_size=12), max_size=12))
 def test_no_line_of_any_text_is_lost(tmp_path_factory, lines):
     source = tmp_path_factory.mktemp("any") / "any.csv"
     source.write_bytes("\n".join(lines).encode("gb18030"))
@@ -103,6 +103,6 @@ def test_no_line_of_any_text_is_lost(tmp_path_factory, lines):
     records = list(read_records(source, "gb18030"))
 
     # A record that spans lines holds their breaks; a broken one is one line.
-    breaks = sum(cell.count("\n") for record in records if record.cells for cell in record.cells)
-    assert len(records) + breaks == sum(line != "" for line in lines) or any(line == "" for line in lines)
+    breaks = sum(cell.count("\n") for record in records if record for cell in record)
+    assert len(records) + breaks == len(lines)
     assert count_records(source, "gb18030", 0) == len(records)
