@@ -5,10 +5,11 @@ from __future__ import annotations
 import tomllib
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from data.drift import Drift
 from data.errors import ConfigurationError, SourceError, UnknownCityError, did_you_mean
 from data.schemas import TABLES
 from data.settings import PROJECT_ROOT, Settings
@@ -134,6 +135,7 @@ class City(_Section):
     split: Split
     scale: Scale = Scale()
     model: Model = Model()
+    drift: Drift = Drift()
     published: tuple[Published, ...] = ()
     folder: Path = Field(exclude=True)
 
@@ -141,6 +143,13 @@ class City(_Section):
     def mapped_tables(self) -> tuple[str, ...]:
         """Canonical tables that the city maps, in the order of the schema."""
         return tuple(t for t in TABLES if (self.folder / "sources" / f"{t}.sql").is_file())
+
+    @property
+    def as_of_dates(self) -> tuple[date, ...]:
+        """All dates of the split in order; of a period none."""
+        stages = (self.split.trees, self.split.calibration, self.split.test)
+        days = {day for stage in stages if isinstance(stage, tuple) for day in stage}
+        return tuple(sorted(days | {self.split.reference, self.split.grading}))
 
     @property
     def horizon(self) -> timedelta:
@@ -216,10 +225,15 @@ def _explain(path: Path, error: ValidationError) -> str:
 
 def _fields_at(location: tuple[int | str, ...]) -> list[str]:
     """Names of the keys allowed at a place in city.toml."""
-    sections: dict[str, type[BaseModel]] = {
-        "sources": Sources, "label": Label, "cohort": Cohort, "split": Split,
-        "scale": Scale, "model": Model, "published": Published,
-    }  # fmt: skip
-    named = [part for part in location if isinstance(part, str)]
-    model = sections.get(named[0], City) if named else City
-    return [name for name in model.model_fields if name != "folder"]
+    section: type[BaseModel] = City
+    for part in location:
+        if isinstance(part, str) and part in section.model_fields:
+            section = _section_in(section.model_fields[part].annotation) or section
+    return [name for name in section.model_fields if name != "folder"]
+
+
+def _section_in(annotation: Any) -> type[BaseModel] | None:
+    """Return the section that a key holds, or holds several of; None for a plain value."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for item in get_args(annotation) if (found := _section_in(item))), None)

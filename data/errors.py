@@ -14,7 +14,8 @@
     │   └── RequestTooLargeError         9   413
     ├── BusyError                       10   409   another run holds the city
     ├── StorageError                    11   507   the disk is full, or a stored file is damaged
-    └── NotReadyError                   12   503   no model or grading is in force yet
+    ├── NotReadyError                   12   503   no model or grading is in force yet
+    └── DriftError                      13   409   the data drifted beyond a limit, and nobody accepted it
 
 The text says the subject, what it must be and what it was; the remedy is a sentence of its own:
 ``"horizon_days must be positive, got -3. Set [label] horizon_days in city.toml."``
@@ -124,6 +125,13 @@ class NotReadyError(QianfenError):
 
     exit_code = 12
     http_status = 503
+
+
+class DriftError(QianfenError):
+    """The data of a snapshot drifted beyond a limit of `[drift]`, and nobody accepted it."""
+
+    exit_code = 13
+    http_status = 409
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

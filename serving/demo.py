@@ -25,6 +25,7 @@ from data.files import write_json
 from data.progress import Progress
 from data.records import Records, ingest
 from data.settings import Settings
+from features.drift.report import check_drift
 from features.snapshots import build_snapshot
 from serving.grading import Grading, grade_population
 from serving.tables import MODEL_METRICS, grade_table, model_table
@@ -65,7 +66,8 @@ def run_demo(
     with steps.step("ingest", "Records: check, quarantine, publish"):
         records = ingest(city, settings, progress)
     with steps.step("features", f"Indicators of everybody as of {city.split.grading}"):
-        build_snapshot(records, city.split.grading, settings, progress)
+        snapshot = build_snapshot(records, city.split.grading, settings, progress)
+        check_drift(city, records, [snapshot], settings, progress)
     with steps.step("train", "Three models: expert card, LightGBM, LightGBM on the experts' offset"):
         training = train_city(city, records, settings, progress)
     with steps.step("grade", "Grades of everybody"):

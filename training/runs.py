@@ -18,6 +18,7 @@ from data.progress import Progress
 from data.records import Records
 from data.settings import PROJECT_ROOT, Settings
 from features.catalogue import load_catalogue
+from features.drift.report import check_drift
 from features.snapshots import Snapshot, build_pairs_snapshot, build_snapshot
 from training.additive import KINDS, AdditiveModel, ExpertOffset
 from training.artifact import load_artifact, save_artifact
@@ -56,7 +57,12 @@ class Rows:
     X: NDArray[np.float64]
     y: NDArray[np.int8]
     keys: pd.DataFrame
-    snapshot_ids: tuple[str, ...]
+    snapshots: tuple[Snapshot, ...]
+
+    @property
+    def snapshot_ids(self) -> tuple[str, ...]:
+        """What the rows were made from."""
+        return tuple(snapshot.snapshot_id for snapshot in self.snapshots)
 
 
 @dataclass(frozen=True)
@@ -102,6 +108,8 @@ def train_city(city: City, records: Records, settings: Settings, progress: Progr
         For a split that leaks, a card that is not whole, a parameter that is unknown.
     LabelError
         Where labels of a stage are too few or of one class.
+    DriftError
+        Where the data of a snapshot drifted beyond a limit, and nobody accepted it.
     """
     check_split(city)
     catalogue = load_catalogue()
@@ -109,6 +117,8 @@ def train_city(city: City, records: Records, settings: Settings, progress: Progr
     card, cut_points = _card(city), _cut_points(city)
     rows = {stage: _labelled(city, records, stage, settings, progress) for stage in STAGES}
     reference = build_snapshot(records, city.split.reference, settings, progress)
+    stood_on = [snapshot for stage in STAGES for snapshot in rows[stage].snapshots]
+    check_drift(city, records, [*stood_on, reference], settings, progress)
     training_id = fingerprint(
         {stage: r.snapshot_ids for stage, r in rows.items()}, reference.snapshot_id, records.records_id, catalogue.hash,
         str(city.label), str(city.cohort), str(city.split), str(city.model), card.as_json(), cut_points.as_json(),
@@ -186,7 +196,7 @@ def _joined(labels: pd.DataFrame, snapshots: list[Snapshot]) -> Rows:
         X=frame[names].to_numpy(dtype=np.float64, na_value=np.nan),
         y=frame["label"].to_numpy(dtype=np.int8),
         keys=frame[[c for c in labels.columns if c != "label"]],
-        snapshot_ids=tuple(s.snapshot_id for s in snapshots),
+        snapshots=tuple(snapshots),
     )
 
 

@@ -9,7 +9,7 @@ import click
 
 from data.errors import QianfenError
 from data.settings import Settings
-from serving.commands import features, models, records, reference, service, snapshots
+from serving.commands import drift, features, models, records, reference, service, snapshots
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -42,6 +42,8 @@ for _command in (
     snapshots.features_diff,
     snapshots.features_verify,
     snapshots.features_prune,
+    drift.drift,
+    drift.accept_drift,
 ):
     features.features.add_command(_command)
 

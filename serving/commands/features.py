@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -12,7 +12,7 @@ from data.settings import ENGINES, Settings
 from serving.commands.shared import CITY, DAY, bring_in, held_city, say_next
 
 if TYPE_CHECKING:
-    from data.city import City
+    pass
 
 
 @click.group()
@@ -37,12 +37,6 @@ def features_build(settings: Settings, city_name: str, as_of: tuple[datetime, ..
     settings = replace(settings, engine=engine or settings.engine)
     with held_city(settings, city_name) as city:
         records = bring_in(city, settings)
-        for day in [moment.date() for moment in as_of] or _declared_dates(city):
+        for day in [moment.date() for moment in as_of] or city.as_of_dates:
             build_snapshot(records, day, settings, click.echo)
         say_next(f"qianfen train {city_name}")
-
-
-def _declared_dates(city: City) -> list[date]:
-    stages = (city.split.trees, city.split.calibration, city.split.test)
-    dates = {day for stage in stages if isinstance(stage, tuple) for day in stage}
-    return sorted(dates | {city.split.reference, city.split.grading})

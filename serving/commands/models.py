@@ -33,6 +33,7 @@ def train(settings: Settings, city_name: str) -> None:
 @click.pass_obj
 def grade(settings: Settings, city_name: str, as_of: datetime | None) -> None:
     """Grade everybody as of a date with the champion, and put the grades in force."""
+    from features.drift.report import check_drift
     from features.snapshots import build_snapshot
     from serving.grading import grade_population
     from training.registry import load_champion
@@ -42,6 +43,7 @@ def grade(settings: Settings, city_name: str, as_of: datetime | None) -> None:
         day = as_of.date() if as_of else city.split.grading
         records = bring_in(city, settings)
         snapshot = build_snapshot(records, day, settings, click.echo)
+        check_drift(city, records, [snapshot], settings, click.echo)
         grading = grade_population(city, records, settings, model, snapshot, click.echo)
         for name, n in grading.grade_counts.items():
             click.echo(f"  {name}  {n:>10,}  {n / grading.n_entities:6.1%}")

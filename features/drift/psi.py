@@ -1,0 +1,114 @@
+"""The population stability index (PSI): how far a distribution has moved from a reference, over bins of the latter.
+
+PSI is the sum over bins of (share now - share then) x ln(share now / share then). Siddiqi (Credit Risk Scorecards,
+2006) calls 0.1 to 0.25 a small shift and 0.25 or more a large one. Where nothing has moved it still is not 0: by chance it is
+about chi-squared of (bins - 1) degrees of freedom times (1 / rows now + 1 / rows then) (Yurdakul and Naranjo,
+Statistical Properties of the Population Stability Index, Journal of Risk Model Validation, 2020).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import chi2
+
+Values = NDArray[np.float64]
+
+N_BINS = 10
+TOLERANCE = 0.1
+SMALLEST_SHARE = 1e-4
+"""Stands in for the share of an empty bin, whose logarithm would be infinite."""
+
+
+@dataclass(frozen=True)
+class Bins:
+    """Bins of a reference: up to each edge and above the one before; above the last; missing.
+
+    Attributes
+    ----------
+    edges : array (k,)
+        Rising; empty where the reference has no value at all.
+    tolerance : float
+        Values within this share of an edge count in both its bins, by their parts. Half a city may share one rate that
+        is estimated anew every day: without it, a move in the third digit would empty one bin into the next.
+    counts : array (k + 2,)
+        Rows of the reference in each bin; the last is missing.
+    """
+
+    edges: Values
+    tolerance: float
+    counts: Values
+
+    @classmethod
+    def of(cls, reference: Values, n_bins: int = N_BINS, tolerance: float = TOLERANCE) -> Bins:
+        """Cut a reference (NaN is missing) into bins of about equal count, edges midway between two of its values.
+
+        A value that fills a bin by itself, as 0 does in most counts, gets one of its own.
+        """
+        known = _known(reference)
+        edges = _edges(known, n_bins)
+        return cls(edges, tolerance, _count(known, len(reference), edges, tolerance))
+
+    def count(self, values: Values) -> Values:
+        """Return the rows in each bin, shape (k + 2,)."""
+        return _count(_known(values), len(values), self.edges, self.tolerance)
+
+
+def psi(then: Values, now: Values) -> float:
+    """Return the PSI of two counts over the same bins, every row weighed the same; NaN where a side has no row."""
+    if then.sum() == 0 or now.sum() == 0:
+        return float("nan")
+    in_use = (then > 0) | (now > 0)
+    expected = np.maximum(then[in_use] / then.sum(), SMALLEST_SHARE)
+    actual = np.maximum(now[in_use] / now.sum(), SMALLEST_SHARE)
+    return float(((actual - expected) * np.log(actual / expected)).sum())
+
+
+def psi_by_chance(then: Values, now: Values, chance: float) -> float:
+    """Return the PSI that is exceeded with this chance where nothing has moved; 0 where one bin alone is in use."""
+    n_in_use = int(((then > 0) | (now > 0)).sum())
+    if n_in_use < 2:
+        return 0.0
+    return float(chi2.isf(chance, n_in_use - 1) * (1 / then.sum() + 1 / now.sum()))
+
+
+def _known(values: Values) -> Values:
+    return np.sort(values[~np.isnan(values)])
+
+
+def _edges(known: Values, n_bins: int) -> Values:
+    """Return edges for sorted values."""
+    if len(known) == 0:
+        return np.empty(0)
+    starts = np.flatnonzero(np.concatenate([[True], known[1:] != known[:-1]]))
+    values, ends = known[starts], np.append(starts[1:], len(known))
+    if len(values) == 1:
+        # A constant has no neighbour: whatever is another value is in another bin.
+        return np.array([np.nextafter(values[0], -np.inf), values[0]])
+    size = len(known) / n_bins
+    at_quantiles = np.searchsorted(ends, size * np.arange(1, n_bins))
+    frequent = np.flatnonzero(ends - starts >= size)
+    # The edge after place i lies between values i and i + 1.
+    after = np.unique(np.concatenate([at_quantiles, frequent, frequent - 1]))
+    after = after[(after >= 0) & (after < len(values) - 1)]
+    middle: Values = values[after] + (values[after + 1] - values[after]) / 2
+    return middle
+
+
+def _count(known: Values, n_all: int, edges: Values, tolerance: float) -> Values:
+    """Count sorted values by bin; those within `tolerance` of an edge lie below it by a part that falls from 1 to 0."""
+    if tolerance == 0:
+        below = np.searchsorted(known, edges, side="right").astype(np.float64)
+    else:
+        half_width = np.maximum(np.abs(edges) * tolerance, np.finfo(float).tiny)
+        first = np.searchsorted(known, edges - half_width)
+        last = np.searchsorted(known, edges + half_width, side="right")
+        sums = np.concatenate([[0.0], np.cumsum(known)])
+        # The sum over the values v between of (edge - v) / (2 half widths) + 1/2.
+        parts = ((last - first) * edges - (sums[last] - sums[first])) / (2 * half_width) + (last - first) / 2
+        # Rounding of the sums must not carry a part out of its range.
+        below = first + np.clip(parts, 0.0, last - first)
+    by_bin = np.diff(np.concatenate([[0.0], np.maximum.accumulate(below), [len(known)]]))
+    return np.append(by_bin, float(n_all - len(known)))
