@@ -13,9 +13,11 @@ from pathlib import Path
 
 from data.city import City
 from data.errors import NotFoundError, RequestError, did_you_mean
-from data.files import fingerprint, read_json, write_json
+from data.files import fingerprint, read_sealed, write_sealed
 from data.settings import Settings
 from features.drift.rules import Breach
+
+_REMEDY = "Put it back from a backup; without it the breach stands open again."
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ def acceptances(city: City, settings: Settings) -> list[Acceptance]:
         for given in city.drift.accepted
         for name in given.breaches
     ]
-    kept = [read_json(path) for path in sorted(_folder(city, settings).glob("[!.]*.json"))]
+    kept = [read_sealed(path, _REMEDY) for path in sorted(_folder(city, settings).glob("[!.]*.json"))]
     return declared + [
         Acceptance(
             date.fromisoformat(one["as_of_date"]), b["name"], b["measured"], one["who"], one["why"], one["accepted_at"]
@@ -100,7 +102,7 @@ def accept(
         "accepted_at": accepted_at, "breaches": [asdict(breach) for breach in chosen],
     }  # fmt: skip
     # A file of its own for each acceptance: it is there whole or not at all, and none touches another.
-    write_json(_folder(city, settings) / f"{accepted_at.replace(':', '')}-{fingerprint(content)}.json", content)
+    write_sealed(_folder(city, settings) / f"{accepted_at.replace(':', '')}-{fingerprint(content)}.json", content)
     return chosen
 
 

@@ -61,48 +61,79 @@ class Source:
         return f"{self.table}/{self.file}"
 
 
-def count_arrivals(records: Records, files: Sequence[str], threads: int) -> pd.DataFrame:
-    """Return how many rows of each source became known on each day, with each delay; one scan of the date columns.
+@dataclass(frozen=True)
+class Arrivals:
+    """How many rows came from each source, by day and delay.
+
+    Attributes
+    ----------
+    counts : DataFrame
+        table, file, known_at (datetime64), delay_days, n_rows, n_quarantined (int64); days from `since` on.
+    first_known : dict
+        First day on which anything came, by table and file.
+    """
+
+    counts: pd.DataFrame
+    first_known: dict[tuple[str, str], date]
+
+    def before(self, as_of_date: date) -> list[Source]:
+        """Return what came from each source before a date; nothing that became known later is looked at."""
+        edges = [pd.Timestamp(_months_back(as_of_date, back)) for back in range(MONTHS + 1)]
+        by_source = dict(list(self.counts.groupby(["table", "file"])))
+        nothing = self.counts.iloc[:0]
+        return [
+            Source(table, file, first, tuple(_months(by_source.get((table, file), nothing), edges)))
+            for (table, file), first in self.first_known.items()
+            if first < as_of_date
+        ]
+
+
+def count_arrivals(records: Records, files: Sequence[str], first_as_of_date: date, threads: int) -> Arrivals:
+    """Count what came, for as-of dates from the first one on; one scan of the date columns.
 
     Parameters
     ----------
     files : sequence of str
         The paths that city.toml declares; deliveries of one path with `*` are one source.
-
-    Returns
-    -------
-    DataFrame
-        table, file, known_at (datetime64), delay_days (int64), n_rows, n_quarantined (int64).
     """
-    counted = [_count_table(records, table, threads) for table in records.tables]
-    frame = pd.concat(counted, ignore_index=True)
-    declared = {file: _declared(file, files) for file in frame["file"].unique()}
-    return frame.assign(file=frame["file"].map(declared))
-
-
-def sources_before(arrivals: pd.DataFrame, as_of_date: date) -> list[Source]:
-    """Return what came from each source before a date; nothing that became known later is looked at."""
-    before = arrivals[arrivals["known_at"] < pd.Timestamp(as_of_date)]
-    edges = [pd.Timestamp(as_of_date) - pd.DateOffset(months=back) for back in range(MONTHS + 1)]
-    return [
-        Source(str(table), str(file), rows["known_at"].min().date(), tuple(_months(rows, edges)))
-        for (table, file), rows in before.groupby(["table", "file"], sort=False)
-    ]
-
-
-def _count_table(records: Records, table: str, threads: int) -> pd.DataFrame:
-    quarantine = records.folder / "quarantine" / f"{table}.parquet"
-    counts = [(records.tables[table], "count(*)", "0::BIGINT"), (quarantine, "0::BIGINT", "count(*)")]
-    queries = [
-        f"""SELECT {literal(table)} AS table, coalesce(source_file, '') AS file, known_at,
-            coalesce(known_at - event_date, 0) AS delay_days, {accepted} AS n_rows, {quarantined} AS n_quarantined
-        FROM read_parquet({literal(str(path))}) WHERE known_at IS NOT NULL GROUP BY source_file, known_at, delay_days"""
-        for path, accepted, quarantined in counts
-        if path.is_file()
-    ]
+    since = _months_back(first_as_of_date, MONTHS)
+    counts, firsts = [], []
     with duckdb.connect(config={"threads": threads}) as connection:
-        counted: pd.DataFrame = connection.execute(" UNION ALL ".join(queries)).df()
-    return counted
+        for table in records.tables:
+            connection.execute(f"CREATE OR REPLACE TEMP VIEW arrived AS {_rows_of(records, table)}")
+            counts.append(connection.execute(_COUNTS, [table, since]).df())
+            firsts.append(connection.execute(_FIRSTS, [table]).df())
+    counted, first = pd.concat(counts, ignore_index=True), pd.concat(firsts, ignore_index=True)
+    declared = {file: _declared(file, files) for file in first["file"]}
+    first = first.assign(file=first["file"].map(declared)).groupby(["table", "file"], sort=False)["first_known"].min()
+    return Arrivals(
+        counted.assign(file=counted["file"].map(declared)),
+        {(str(table), str(file)): day.date() for (table, file), day in first.items()},
+    )
+
+
+_COUNTS = """
+SELECT ? AS table, file, known_at, coalesce(known_at - event_date, 0) AS delay_days,
+    count(*) FILTER (accepted) AS n_rows, count(*) FILTER (NOT accepted) AS n_quarantined
+FROM arrived WHERE known_at >= ? GROUP BY file, known_at, delay_days
+"""
+_FIRSTS = "SELECT ? AS table, file, min(known_at) AS first_known FROM arrived GROUP BY file ORDER BY file"
+
+
+def _rows_of(records: Records, table: str) -> str:
+    """Return accepted rows and those in quarantine; a row whose day cannot be read came on no day."""
+    quarantine = records.folder / "quarantine" / f"{table}.parquet"
+    return " UNION ALL ".join(
+        f"""SELECT coalesce(source_file, '') AS file, known_at, event_date, {accepted} AS accepted
+        FROM read_parquet({literal(str(path))}) WHERE known_at IS NOT NULL"""
+        for path, accepted in ((records.tables[table], "true"), (quarantine, "false"))
+        if path.is_file()
+    )
+
+
+def _months_back(day: date, months: int) -> date:
+    back: date = (pd.Timestamp(day) - pd.DateOffset(months=months)).date()
+    return back
 
 
 def _declared(file: str, files: Sequence[str]) -> str:
@@ -110,7 +141,7 @@ def _declared(file: str, files: Sequence[str]) -> str:
 
 
 def _months(rows: pd.DataFrame, edges: Sequence[pd.Timestamp]) -> Iterator[Month]:
-    known_at = rows["known_at"].to_numpy()
+    known_at = rows["known_at"].to_numpy(dtype="datetime64[ns]")
     for end, start in pairwise(edges):
         month = rows[(known_at >= start.to_datetime64()) & (known_at < end.to_datetime64())]
         delays = np.sort(np.repeat(month["delay_days"].to_numpy(), month["n_rows"].to_numpy()))

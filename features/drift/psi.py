@@ -1,8 +1,8 @@
 """The population stability index (PSI): how far a distribution has moved from a reference, over bins of the latter.
 
 PSI is the sum over bins of (share now - share then) x ln(share now / share then). Siddiqi (Credit Risk Scorecards,
-2006) calls 0.1 to 0.25 a small shift and 0.25 or more a large one. Where nothing has moved it still is not 0: by chance it is
-about chi-squared of (bins - 1) degrees of freedom times (1 / rows now + 1 / rows then) (Yurdakul and Naranjo,
+2006) calls 0.1 to 0.25 a small shift and 0.25 or more a large one. Where nothing has moved it still is not 0: by chance
+it is about chi-squared of (bins - 1) degrees of freedom times (1 / rows now + 1 / rows then) (Yurdakul and Naranjo,
 Statistical Properties of the Population Stability Index, Journal of Risk Model Validation, 2020).
 """
 
@@ -24,7 +24,7 @@ SMALLEST_SHARE = 1e-4
 
 @dataclass(frozen=True)
 class Bins:
-    """Bins of a reference: up to each edge and above the one before; above the last; missing.
+    """Bins of a reference: below each edge and from the one before on; from the last edge on; missing.
 
     Attributes
     ----------
@@ -47,13 +47,12 @@ class Bins:
 
         A value that fills a bin by itself, as 0 does in most counts, gets one of its own.
         """
-        known = _known(reference)
-        edges = _edges(known, n_bins)
-        return cls(edges, tolerance, _count(known, len(reference), edges, tolerance))
+        edges = _edges(np.sort(_known(reference)), n_bins)
+        return cls(edges, tolerance, _count(reference, edges, tolerance))
 
     def count(self, values: Values) -> Values:
         """Return the rows in each bin, shape (k + 2,)."""
-        return _count(_known(values), len(values), self.edges, self.tolerance)
+        return _count(values, self.edges, self.tolerance)
 
 
 def psi(then: Values, now: Values) -> float:
@@ -75,7 +74,8 @@ def psi_by_chance(then: Values, now: Values, chance: float) -> float:
 
 
 def _known(values: Values) -> Values:
-    return np.sort(values[~np.isnan(values)])
+    known: Values = values[~np.isnan(values)]
+    return known
 
 
 def _edges(known: Values, n_bins: int) -> Values:
@@ -86,7 +86,7 @@ def _edges(known: Values, n_bins: int) -> Values:
     values, ends = known[starts], np.append(starts[1:], len(known))
     if len(values) == 1:
         # A constant has no neighbour: whatever is another value is in another bin.
-        return np.array([np.nextafter(values[0], -np.inf), values[0]])
+        return np.array([values[0], np.nextafter(values[0], np.inf)])
     size = len(known) / n_bins
     at_quantiles = np.searchsorted(ends, size * np.arange(1, n_bins))
     frequent = np.flatnonzero(ends - starts >= size)
@@ -97,18 +97,19 @@ def _edges(known: Values, n_bins: int) -> Values:
     return middle
 
 
-def _count(known: Values, n_all: int, edges: Values, tolerance: float) -> Values:
-    """Count sorted values by bin; those within `tolerance` of an edge lie below it by a part that falls from 1 to 0."""
-    if tolerance == 0:
-        below = np.searchsorted(known, edges, side="right").astype(np.float64)
-    else:
-        half_width = np.maximum(np.abs(edges) * tolerance, np.finfo(float).tiny)
-        first = np.searchsorted(known, edges - half_width)
-        last = np.searchsorted(known, edges + half_width, side="right")
-        sums = np.concatenate([[0.0], np.cumsum(known)])
-        # The sum over the values v between of (edge - v) / (2 half widths) + 1/2.
-        parts = ((last - first) * edges - (sums[last] - sums[first])) / (2 * half_width) + (last - first) / 2
-        # Rounding of the sums must not carry a part out of its range.
-        below = first + np.clip(parts, 0.0, last - first)
-    by_bin = np.diff(np.concatenate([[0.0], np.maximum.accumulate(below), [len(known)]]))
-    return np.append(by_bin, float(n_all - len(known)))
+def _count(values: Values, edges: Values, tolerance: float) -> Values:
+    """Count values by bin; one within `tolerance` of an edge lies below it by a part that falls from 1 to 0."""
+    known = _known(values)
+    half_width = np.maximum(np.abs(edges) * tolerance, np.finfo(float).tiny)
+    low, high = edges - half_width, edges + half_width
+    bounds = np.unique(np.concatenate([low, high]))
+    cell = np.searchsorted(bounds, known, side="right")
+    # Of the values below each bound: how many there are, and their sum.
+    n_below = np.cumsum(np.bincount(cell, minlength=len(bounds) + 1))
+    sum_below = np.cumsum(np.bincount(cell, weights=known, minlength=len(bounds) + 1))
+    first, last = np.searchsorted(bounds, low), np.searchsorted(bounds, high)
+    n_near, sum_near = n_below[last] - n_below[first], sum_below[last] - sum_below[first]
+    # The sum over the values v near an edge of (edge - v) / (2 half widths) + 1/2, which rounding must not carry away.
+    parts = np.clip((n_near * edges - sum_near) / (2 * half_width) + n_near / 2, 0.0, n_near)
+    by_bin = np.diff(np.concatenate([[0.0], np.maximum.accumulate(n_below[first] + parts), [len(known)]]))
+    return np.append(by_bin, float(len(values) - len(known)))

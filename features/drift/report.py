@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
@@ -24,18 +23,20 @@ from numpy.typing import NDArray
 from data.city import City
 from data.drift import IndicatorDrift
 from data.errors import ConfigurationError, DriftError, NotFoundError, did_you_mean
-from data.files import fingerprint, read_json, source_fingerprint, write_json
+from data.files import fingerprint, read_sealed, source_fingerprint, write_sealed
 from data.progress import Progress
 from data.records import Records
 from data.settings import Settings
 from features.catalogue import load_catalogue
 from features.drift.acceptance import Acceptance, acceptances
-from features.drift.arrivals import Source, count_arrivals, sources_before
+from features.drift.arrivals import Arrivals, Source, count_arrivals
 from features.drift.psi import Bins, psi, psi_by_chance
 from features.drift.rules import CHANCE, Breach, IndicatorDrifted, breaches_of_indicator, breaches_of_source, usual
 from features.snapshots import Snapshot, build_snapshot, load_snapshot, open_snapshot
 
 _CODE = tuple(f"features.drift.{module}" for module in ("psi", "arrivals", "rules", "report"))
+
+_REMEDY = "Remove it; the next run measures again."
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,10 @@ def measure_drift(
 ) -> list[DriftReport]:
     """Return a report for each snapshot, in order of time; what was measured is not measured again."""
     _refuse_unknown_indicators(city)
-    measuring = _Measuring(city, records, settings, progress)
+    if not snapshots:
+        return []
     distinct = sorted({s.snapshot_id: s for s in snapshots}.values(), key=lambda s: (_last_day(s), s.snapshot_id))
+    measuring = _Measuring(city, records, _last_day(distinct[0]), settings, progress)
     pairs = [snapshot for snapshot in distinct if snapshot.as_of_date is None]
     accepted = acceptances(city, settings)
     reports = []
@@ -109,7 +112,7 @@ def measure_drift(
 def kept_reports(city: City, records: Records, as_of_date: date, settings: Settings) -> list[DriftReport]:
     """Return the reports as of a date that are kept, of the snapshots made from these records."""
     accepted = acceptances(city, settings)
-    kept = [(path, read_json(path)) for path in sorted(_folder(city, settings).glob("[!.]*.json"))]
+    kept = [(path, read_sealed(path, _REMEDY)) for path in sorted(_folder(city, settings).glob("[!.]*.json"))]
     return [
         DriftReport(path, content, _covered(content, accepted))
         for path, content in kept
@@ -123,12 +126,13 @@ class _Measuring:
 
     city: City
     records: Records
+    first_day: date
     settings: Settings
     progress: Progress
 
     @cached_property
-    def _arrivals(self) -> pd.DataFrame:
-        return count_arrivals(self.records, [file.path for file in self.city.sources.files], self.settings.threads)
+    def _arrivals(self) -> Arrivals:
+        return count_arrivals(self.records, _files(self.city), self.first_day, self.settings.threads)
 
     def measure(self, snapshot: Snapshot, pairs: Sequence[Snapshot]) -> tuple[Path, dict[str, Any]]:
         """Return where a snapshot's report lies, and what it holds; measure it unless that was done."""
@@ -138,10 +142,10 @@ class _Measuring:
         limits = self.city.drift.model_dump(mode="json", exclude={"accepted"})
         report_id = fingerprint(
             snapshot.manifest["sha256"], reference.manifest["sha256"] if reference else None, self.records.records_id,
-            limits, [file.path for file in self.city.sources.files], source_fingerprint(*_CODE),
+            limits, _files(self.city), source_fingerprint(*_CODE),
         )  # fmt: skip
         path = _folder(self.city, self.settings) / f"{snapshot.folder.name}.json"
-        if path.is_file() and (content := read_json(path))["report_id"] == report_id:
+        if path.is_file() and (content := read_sealed(path, _REMEDY))["report_id"] == report_id:
             return path, content
         content = {
             "report_id": report_id,
@@ -153,11 +157,11 @@ class _Measuring:
             "limits": _finite(limits),
             **self._measured(snapshot, reference),
         }
-        write_json(path, content)
+        write_sealed(path, content)
         return path, content
 
     def _measured(self, snapshot: Snapshot, reference: Snapshot | None) -> dict[str, Any]:
-        sources = sources_before(self._arrivals, _last_day(snapshot))
+        sources = self._arrivals.before(_last_day(snapshot))
         indicators = list(_indicators(self.city, snapshot, reference, self.settings.threads))
         drift = self.city.drift
         breaches = [b for s in sources for b in breaches_of_source(s, drift.of_table(s.table))]
@@ -288,6 +292,10 @@ def _refuse_unknown_indicators(city: City) -> None:
                 f"[drift.indicators.{name}] of {city.name} must name an indicator.{did_you_mean(name, known)} "
                 "docs/indicators.md lists them."
             )
+
+
+def _files(city: City) -> list[str]:
+    return [file.path for file in city.sources.files]
 
 
 def _covered(content: dict[str, Any], accepted: Sequence[Acceptance]) -> dict[str, Acceptance]:

@@ -1,0 +1,97 @@
+"""Drift at the command: grading stops with its own exit code, the report says why, an acceptance lets it go on."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+
+import pytest
+
+from data.city import load_city
+from serving.commands import main
+
+DRIFTED = "\n[drift.indicators.address_sharing]\nmaximum = 8\n"
+BREACH = "outside:address_sharing"
+
+
+@pytest.fixture
+def run(graded_city, tmp_path, monkeypatch, capsys):
+    """Run `qianfen` on a copy of the graded city whose addresses are shared by more than the city allows."""
+    home = graded_city.settings.var.parent
+    shutil.copytree(home, tmp_path / "home")
+    toml = tmp_path / "home" / "toy" / "city.toml"
+    toml.write_text(toml.read_text(encoding="utf-8") + DRIFTED, encoding="utf-8")
+
+    def command(*arguments):
+        monkeypatch.setenv("QIANFEN_VAR", str(tmp_path / "home" / "var"))
+        filled = [str(toml.parent) if argument == "TOY" else argument for argument in arguments]
+        monkeypatch.setattr(sys, "argv", ["qianfen", *filled])
+        with pytest.raises(SystemExit) as end:
+            main()
+        out, err = capsys.readouterr()
+        return end.value.code, out, err
+
+    return command
+
+
+def test_grading_stops_until_the_breach_is_accepted(run):
+    code, _, err = run("grade", "TOY")
+    assert code == 13
+    assert f"as of 2020-12-31  {BREACH}: 36 values of address_sharing lie outside 1 to 8" in err
+    assert "Traceback" not in err
+
+    code, out, _ = run("features", "accept-drift", "TOY", BREACH, "--as-of", "2020-12-31", "--who", "W", "--why", "New")
+    assert code == 0
+    assert f"Accepted as of 2020-12-31: {BREACH}, 36 values of address_sharing lie outside 1 to 8." in out
+
+    code, out, err = run("grade", "TOY")
+    assert code == 0, err
+    assert "Drift as of 2020-12-31: 1 limit(s) broken, 1 accepted." in out
+
+
+def test_the_report_shows_sources_indicators_and_who_accepted_what(run):
+    code, out, _ = run("features", "drift", "TOY")
+    assert code == 0
+    assert "Toy city: drift of the data as of 2020-12-31, against 2020-05-01" in out
+    assert "nobody accepted it: training and grading stop here" in out
+    assert "--as-of 2020-12-31 --who NAME --why TEXT" in out
+    (penalties,) = [line for line in out.splitlines() if line.startswith("  penalties/")]
+    assert penalties.split()[:1] == ["penalties/penalties.csv"]
+    assert len([line for line in out.splitlines() if line.startswith("  address_sharing")]) == 1
+
+    run("features", "accept-drift", "TOY", "--as-of", "2020-12-31", "--who", "W", "--why", "New")
+    _, out, _ = run("features", "drift", "TOY")
+    assert "accepted by W (20" in out
+    assert out.splitlines()[-1].startswith("Next: `qianfen grade")
+
+
+def test_what_is_not_open_cannot_be_accepted(run):
+    code, _, err = run(
+        "features", "accept-drift", "TOY", "outside:adress", "--as-of", "2020-12-31", "--who", "W", "--why", "x"
+    )
+
+    assert code == 8
+    assert f"toy has no open breach 'outside:adress' as of 2020-12-31. Did you mean '{BREACH}'?" in err
+
+
+def test_an_acceptance_without_a_reason_is_refused(run):
+    code, _, err = run("features", "accept-drift", "TOY", "--as-of", "2020-12-31", "--who", "W", "--why", " ")
+
+    assert code == 9
+    assert "--why must say something, got nothing" in err
+
+
+def test_training_stops_before_anything_is_fitted(graded_city, run, monkeypatch, tmp_path):
+    # given: a city that can be trained, but for its labels; the check comes before the fit
+    from features.snapshots import build_snapshot
+    from training import runs
+
+    settings, records = graded_city.settings, graded_city.records
+    city = load_city(str(tmp_path / "home" / "toy"))
+    snapshot = build_snapshot(records, city.split.grading, settings, lambda line: None)
+    rows = runs.Rows(None, None, None, (snapshot,))
+    monkeypatch.setattr(runs, "_labelled", lambda *arguments: rows)
+    monkeypatch.setattr(runs, "_fit_all", None)
+
+    with pytest.raises(runs.check_drift.__globals__["DriftError"], match=BREACH):
+        runs.train_city(city, records, settings, lambda line: None)
