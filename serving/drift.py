@@ -8,13 +8,13 @@ from typing import Any
 from data.city import City
 from features.drift.report import DriftReport
 
-_MONTHS_SHOWN = 6
+_MONTHS_SHOWN = 4
 
 
 def report_lines(city: City, report: DriftReport) -> Iterator[str]:
     """Yield the lines of a report."""
     reference = report.content["reference"]
-    against = f"against {reference['as_of_date']}" if reference else "the first date, no reference lies before it"
+    against = f"against {reference['as_of_date']}" if reference else "no reference lies before it"
     yield f"\n{city.title}: drift of the data as of {report.as_of_date}, {against}\n"
     yield from _source_lines(report.content["sources"])
     yield ""
@@ -37,7 +37,10 @@ def _source_lines(sources: list[dict[str, Any]]) -> Iterator[str]:
     for source in sources:
         months, usual = source["months"], source["usual"]
         counts = "".join(f"{months[m]['n_rows']:>12,}" for m in (12, *shown))
-        yield f"  {source['table'] + '/' + source['file']:<{width}}{counts}{_range(usual):>16}{_last(months[0], usual)}"
+        line = (
+            f"  {source['table'] + '/' + source['file']:<{width}}{counts}{_range(usual):>16}{_last(months[0], usual)}"
+        )
+        yield line.rstrip()
 
 
 def _range(usual: dict[str, Any]) -> str:
@@ -57,18 +60,22 @@ def _last(month: dict[str, Any], usual: dict[str, Any]) -> str:
 
 def _indicator_lines(city: City, report: DriftReport) -> Iterator[str]:
     yield f"  {'indicator':<26}{'missing':>9}{'then':>9}{'outside':>9}{'PSI':>9}"
-    for one in report.content["indicators"]:
+    indicators = report.content["indicators"]
+    with_value = [one for one in indicators if one["share_missing"] < 1 or (one["reference_share_missing"] or 1.0) < 1]
+    for one in with_value:
         then = "" if one["reference_share_missing"] is None else f"{one['reference_share_missing']:.1%}"
         psi = "" if one["psi"] is None else f"{one['psi']:.3f}"
         counts = f"{one['share_missing']:>9.1%}{then:>9}{one['n_outside']:>9,}{psi:>9}"
-        yield f"  {one['name']:<26}{counts}{_remark(city, one)}"
+        yield f"  {one['name']:<26}{counts}{_remark(city, one)}".rstrip()
+    if len(with_value) < len(indicators):
+        yield f"  {len(indicators) - len(with_value)} indicators have no value, here or in the reference."
 
 
 def _remark(city: City, one: dict[str, Any]) -> str:
     psi = one["psi"]
     if psi is None or psi <= one["psi_by_chance"] or psi < city.drift.psi_notable:
         return ""
-    return "  stops" if psi >= city.drift.of_indicator(one["name"]).psi else "  worth a look"
+    return "  too far" if psi >= city.drift.of_indicator(one["name"]).psi else "  worth a look"
 
 
 def _breach_lines(report: DriftReport) -> Iterator[str]:
