@@ -39,6 +39,7 @@ class Sources(_Section):
     files: tuple[SourceFile, ...]
     taken_on: date | None = Field(default=None, description="day the files were taken; nothing is known after it")
     notes: dict[str, str] = Field(default_factory=dict, description="per table: how known_at follows")
+    notes_zh: dict[str, str] = Field(default_factory=dict, description="the same in Chinese, for the page of the check")
 
     @model_validator(mode="before")
     @classmethod

@@ -9,6 +9,7 @@ from typing import Any
 import jinja2
 
 from data.accounting import ENDS, FileAccount
+from data.city import City
 from data.files import write_atomically, write_json
 from data.reasons import reason_zh
 from data.report import QuarantineReason, TableReport
@@ -114,7 +115,7 @@ def render(report: CheckReport, language: str) -> str:
         reasons=[_reason(table, reason, language, words) for table in report.tables for reason in table.reasons],
         indicators=[_indicator(item, report.n_entities, language, words) for item in report.indicators],
         tables=[(_table_name(table.name, language), table) for table in report.tables],
-        notes=[(_note_name(name, language), note) for name, note in report.city.sources.notes.items()],
+        notes=list(_notes(report.city, language)),
     )
 
 
@@ -186,5 +187,10 @@ def _table_name(name: str, language: str) -> str:
     return TABLES[name].name_zh if language == "zh" else name
 
 
-def _note_name(name: str, language: str) -> str:
-    return _table_name(name, language) if name in TABLES else ("总则" if language == "zh" else name)
+def _notes(city: City, language: str) -> Iterator[tuple[str, str, str]]:
+    """Yield name, text and language of the notes; one without a Chinese text stands in English."""
+    in_chinese = city.sources.notes_zh if language == "zh" else {}
+    for name in {**city.sources.notes, **in_chinese}:
+        called = _table_name(name, language) if name in TABLES else {"zh": "总则", "en": name}[language]
+        translated = name in in_chinese
+        yield called, in_chinese[name] if translated else city.sources.notes[name], "zh-CN" if translated else "en"

@@ -89,6 +89,23 @@ def test_rows_that_a_mapping_filters_away_are_not_mapped(accounts):
     assert (account.n_rows, account.n_not_mapped, account.closes) == (2, 1, False)
 
 
+def test_rows_that_an_engine_drops_without_a_word_are_seen_since_the_file_is_counted_by_itself(write_city, settings):
+    lenient = "all_varchar = true, filename = true, ignore_errors = true"
+    sql = f"""
+        SELECT number AS record_id, code AS entity_id, 'fine' AS kind, amount, decided AS event_date, known AS known_at,
+            filename AS source_file, row_number() OVER () AS source_row
+        FROM read_csv(getvariable('source_folder') || '/penalties.csv', {lenient})
+    """
+    rows = "P1,A1,5,2020-01-05,2020-01-06\nP2,A1,5,2020-01-05,2020-01-06,more,and,more\n"
+    folder = write_city(penalties_sql=sql, penalties_csv=f"number,code,amount,decided,known\n{rows * 2}")
+    city = load_city(str(folder))
+
+    account = account_files(city, ingest(city, settings, quiet), settings)[1]
+
+    assert (account.path, account.n_rows, account.closes) == ("penalties.csv", 4, False)
+    assert account.n_not_mapped > 0
+
+
 def test_a_record_made_of_several_rows_accounts_for_all_of_them(accounts):
     sql = """
         SELECT min(number) AS record_id, name AS entity_name, 'fine' AS kind, sum(amount::DOUBLE) AS amount,

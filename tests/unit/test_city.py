@@ -78,3 +78,18 @@ def test_a_source_folder_that_is_not_there_is_named(write_city, settings):
 
     with pytest.raises(SourceError, match="source folder of toy must exist"):
         city.source_folder(settings)
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ('{ path = "penalties.csv", amount_unt = "yuan" }', r"amount_unt: unknown key. Did you mean 'amount_unit'"),
+        ('{ path = "penalties.csv", amount_unit = "wan" }', r"amount_unit: .*'yuan' or 'ten_thousand_yuan', got 'wan'"),
+        ('{ path = "penalties.csv", header_row = 0 }', r"header_row: .*greater than or equal to 1, got 0"),
+    ],
+)
+def test_what_a_file_declares_is_checked(write_city, file, said):
+    folder = edited(write_city(), '"penalties.csv"', file)
+
+    with pytest.raises(ConfigurationError, match=said):
+        load_city(folder)
