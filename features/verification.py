@@ -11,6 +11,8 @@ from data.files import read_json, sha256_of
 from data.parts import damage_of_part
 from data.progress import Progress
 from data.records import read_manifest, sha256_of_files
+from data.settings import ENGINES
+from features.catalogue import load_catalogue
 from features.online import open_online
 from features.snapshots import Snapshot, load_snapshot
 from features.store import Claim, FeatureStore
@@ -77,18 +79,21 @@ def _snapshot_damages(store: FeatureStore, folder: Path) -> Iterator[Damage]:
 
 
 def _rebuild(store: FeatureStore, folder: Path, snapshot: Snapshot | None) -> str:
-    city, records_id = store.city.name, _current_records_id(store)
+    """Say how to make a snapshot again: the same records and formulas give the same bytes."""
+    city = store.city.name
     if snapshot is None:
         again = f"`qianfen features build {city} --as-of` its date, or `qianfen train {city}` where it is of pairs"
-        return f"Remove {folder} and run {again}. Where its records are no longer in force, restore it from a copy."
-    if snapshot.manifest["records_id"] != records_id:
-        return "It was made from earlier records. Restore it from a copy."
+        return f"Remove {folder} and run {again}."
+    if snapshot.manifest["catalogue_hash"] != load_catalogue().hash:
+        return "It was made by other formulas than those that are here. Restore it from a copy."
+    records_id = snapshot.manifest["records_id"]
+    in_force = records_id == _current_records_id(store)
     if snapshot.as_of_date is None:
-        return f"Remove {folder} and run `qianfen train {city}`; it gives the same bytes."
-    return (
-        f"Remove {folder} and run `qianfen features build {city} --as-of {snapshot.as_of_date}`; "
-        "it gives the same bytes."
-    )
+        return f"Remove {folder} and run `qianfen train {city}`." if in_force else "Restore it from a copy."
+    options = "" if in_force else f" --records {records_id}"
+    if snapshot.manifest["engine"] != ENGINES[0]:
+        options += f" --engine {snapshot.manifest['engine']}"
+    return f"Remove {folder} and run `qianfen features build {city} --as-of {snapshot.as_of_date}{options}`."
 
 
 def _records_damages(store: FeatureStore, folder: Path) -> Iterator[Damage]:

@@ -26,6 +26,7 @@ from data.city import load_city
 from data.records import open_records
 from data.report import report_tables
 from data.settings import Settings
+from features.store import open_city
 
 settings = Settings.from_environment(os.environ)
 city = load_city(settings.city)
@@ -87,6 +88,20 @@ upper.set(ylabel="inspections")
 lower.plot(by_month.index, by_month.failure_rate, color="#b5532a")
 lower.set(ylabel="failure rate", ylim=(0, None))
 figure.tight_layout()
+
+# %% [markdown]
+# ## What was known of the inspected before the visit?
+#
+# Any table with an entity and a date can get the indicators as they were known on that date: here the inspections of
+# the last two weeks. A row known on the day of the visit or later does not count.
+
+# %%
+visits = inspections.select("entity_id", "event_date", "failed").execute()
+visits = visits[visits.event_date > visits.event_date.max() - pd.Timedelta(days=14)]
+known = open_city(settings=settings).join(visits, "event_date", indicators=["failed_inspections", "complaint_reports"])
+ranks = known.failed_inspections.rank(method="first")
+known["earlier failures"] = pd.qcut(ranks, 3, labels=["few", "some", "many"])
+known.groupby("earlier failures", observed=True).failed.agg(["size", "mean"]).round(3)
 
 # %%
 backend.disconnect()

@@ -39,6 +39,7 @@ def show_lines(snapshot: Snapshot, claims: Sequence[Claim]) -> Iterator[str]:
     yield f"  folder       {snapshot.folder}"
     yield f"  rows         {m['n_rows']:,} of {m['n_entities']:,} entities"
     yield f"  built        {m['created_at']}"
+    yield f"  engine       {m['engine']}"
     yield f"  records      {m['records_id']} ({', '.join(m['records'])})"
     here = "" if m["catalogue_hash"] == load_catalogue().hash else "; other formulas than those that are here"
     yield f"  catalogue    {m['catalogue_hash']}{here}"

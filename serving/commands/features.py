@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import click
 
 from data.settings import ENGINES, Settings
 from serving.commands.shared import CITY, DAY, bring_in, held_city, say_next
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.group()
@@ -29,14 +25,18 @@ def features() -> None:
     default=None,
     help="What works them out: duckdb on this machine, spark past it; by default QIANFEN_ENGINE, else duckdb.",
 )
+@click.option("--records", "records_id", default=None, help="Build from earlier records, by their id.")
 @click.pass_obj
-def features_build(settings: Settings, city_name: str, as_of: tuple[datetime, ...], engine: str | None) -> None:
-    """Build the snapshots of a city."""
+def features_build(
+    settings: Settings, city_name: str, as_of: tuple[datetime, ...], engine: str | None, records_id: str | None
+) -> None:
+    """Build the snapshots of a city, from its present records or from earlier ones."""
+    from data.records import open_records
     from features.snapshots import build_snapshot
 
     settings = replace(settings, engine=engine or settings.engine)
     with held_city(settings, city_name) as city:
-        records = bring_in(city, settings)
+        records = open_records(city, settings, records_id) if records_id else bring_in(city, settings)
         for day in [moment.date() for moment in as_of] or city.as_of_dates:
             build_snapshot(records, day, settings, click.echo)
         say_next(f"qianfen train {city_name}")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
 from data.city import load_city
 from data.errors import NotFoundError, RequestError, StorageError
@@ -20,6 +21,7 @@ from features.pruning import carry_out, plan_pruning
 from features.snapshots import build_pairs_snapshot, build_snapshot, load_snapshot
 from features.store import Claim, FeatureStore, claims_on, open_city, ranges_of
 from features.verification import verify_store
+from serving.commands import cli
 from tests.conftest import CITY_TOML, ENTITIES_CSV, ENTITIES_SQL, PENALTIES_CSV, PENALTIES_SQL
 
 DAYS = (date(2020, 2, 1), date(2020, 3, 1), date(2020, 4, 1))
@@ -163,6 +165,24 @@ def test_one_changed_bit_anywhere_in_a_snapshot_is_found_and_its_remedy_gives_th
     again = build_snapshot(store.records, DAYS[0], store.settings, quiet)
 
     assert again.path.read_bytes() == written[snapshot.path]
+    assert damages(store) == []
+
+
+def test_a_damaged_snapshot_of_earlier_records_can_be_built_from_them_again(store, write_city):
+    snapshot = store.snapshots()[0]
+    content = snapshot.path.read_bytes()
+    ingest(load_city(str(write_city(penalties_csv=MORE_PENALTIES))), store.settings, quiet)
+    flip(snapshot.path, 4000)
+    [damage] = damages(store)
+    command = f"features build toy --as-of 2020-02-01 --records {snapshot.manifest['records_id']}"
+    assert damage.remedy == f"Remove {snapshot.folder} and run `qianfen {command}`."
+
+    shutil.rmtree(snapshot.folder)
+    arguments = [part if part != "toy" else str(write_city()) for part in command.split()]
+    result = CliRunner().invoke(cli, arguments, obj=store.settings, catch_exceptions=False)
+
+    assert result.exit_code == 0
+    assert snapshot.path.read_bytes() == content
     assert damages(store) == []
 
 

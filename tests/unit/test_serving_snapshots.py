@@ -93,7 +93,7 @@ def test_show_says_sources_missing_shares_ranges_and_bounds(toy, settings):
     assert lines[0] == f"Snapshot {first.snapshot_id} of toy as of 2020-02-01"
     assert f"  SHA-256      {first.manifest['sha256']}" in lines
     assert "  stands on it training t1: lightgbm_offset m1" in lines
-    by_name = {line.split()[0]: line.split()[1:] for line in lines[9:]}
+    by_name = {line.split()[0]: line.split()[1:] for line in lines[10:]}
     assert by_name["sampling_failures"] == ["100.0%", "missing", "missing", "0", "to", "1"]
     assert by_name["penalty_amount"] == ["0.0%", "0", "500", "0", "to", "any"]
 
