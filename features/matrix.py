@@ -16,6 +16,7 @@ import pyarrow as pa
 from data.errors import PointInTimeError
 from features.catalogue import Catalogue, Indicator, load_catalogue
 from features.point_in_time import known_population, known_tables
+from features.sharing import kept_in
 
 KEYS = ("entity_id", "as_of_date")
 
@@ -70,8 +71,9 @@ def build_matrix(
         Where no entity was known as of a date.
     """
     backend, dates = records.connect(threads), sorted(set(as_of_dates))
-    tables = _known_tables(backend, records.tables, dates)
-    return _matrix(tables["entities"], tables, set(records.tables), catalogue or load_catalogue())
+    tables = tables_as_of(backend, records.tables, dates)
+    with kept_in(backend):
+        return _matrix(tables["entities"], tables, set(records.tables), catalogue or load_catalogue())
 
 
 def matrix_for_pairs(
@@ -99,20 +101,28 @@ def matrix_for_pairs(
         backend = records.connect(threads)
         rows = wanted[wanted["as_of_date"].dt.date.isin(batch)]
         asked = backend.create_table("asked", ibis.memtable(rows).cast({"as_of_date": "date"}), temp=True)
-        tables = _known_tables(backend, records.tables, batch)
+        tables = tables_as_of(backend, records.tables, batch)
         # Others shape what is expected of an entity, so they are in the tables; but only the asked get a row.
         found = backend.create_table("found", tables["entities"].semi_join(asked, KEYS), temp=True)
-        matrix = _matrix(found, tables, set(records.tables), catalogue)
+        with kept_in(backend):
+            matrix = _matrix(found, tables, set(records.tables), catalogue)
         yield _with_the_unknown(matrix, asked).to_pyarrow()
         backend.disconnect()
 
 
-def _known_tables(backend: Any, mapped: Iterable[str], as_of_dates: Sequence[date]) -> dict[str, ir.Table]:
+def tables_as_of(backend: Any, mapped: Iterable[str], as_of_dates: Sequence[date]) -> dict[str, ir.Table]:
+    """Return the canonical tables as indicators get them, the population kept as the temporary table `population`.
+
+    Raises
+    ------
+    PointInTimeError
+        Where no date is given, or no entity was known before the first.
+    """
     _refuse_dates_before_all_records(backend, as_of_dates)
     tables = known_tables(backend, mapped, as_of_dates)
     # Nearly every indicator asks for the population: it is worked out once and kept.
     population = known_population(backend.table("entities"), as_of_dates)
-    return {**tables, "entities": backend.create_table("population", population, temp=True)}
+    return {**tables, "entities": backend.create_table("population", population, temp=True, overwrite=True)}
 
 
 def _matrix(rows: ir.Table, tables: dict[str, ir.Table], mapped: set[str], catalogue: Catalogue) -> ir.Table:

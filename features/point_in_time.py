@@ -35,9 +35,20 @@ POPULATION_COLUMNS = (
 register's bytes, and no indicator may look at a name."""
 
 
+_FOR_PEOPLE = {"record_id", "source_file", "source_row", "entity_name", "entity_region", "link_method", "link_score"}
+
+
+def columns_for_indicators(table: Table) -> tuple[str, ...]:
+    """Return the columns that indicators, and the wall before them, may look at: not names, and not where a row lay."""
+    if table.name == "entities":
+        return (*POPULATION_COLUMNS[1:], "status", "event_date", "known_at", "withdrawn_at")
+    return tuple(name for name in table.column_names if name not in _FOR_PEOPLE)
+
+
 def schema_of(table: Table) -> ibis.Schema:
-    """Return the Ibis schema of a canonical table."""
-    return ibis.schema({column.name: _TYPES[column.type] for column in table.columns})
+    """Return the Ibis schema of a canonical table, as far as indicators may look at it."""
+    types = {column.name: _TYPES[column.type] for column in table.columns}
+    return ibis.schema({name: types[name] for name in columns_for_indicators(table)})
 
 
 def known(table: ir.Table, declaration: Table, as_of_dates: Sequence[date]) -> ir.Table:
@@ -98,9 +109,10 @@ def _dated(declaration: Table) -> dict[str, Any]:
 
 def _table(backend: Any, name: str, mapped: set[str]) -> ir.Table:
     if name in mapped:
-        return backend.table(name)
-    nothing = {column: ibis.null().cast(type_) for column, type_ in schema_of(TABLES[name]).items()}
-    return backend.table("entities").select(**nothing).filter(ibis.literal(False))
+        return backend.table(name).select(*columns_for_indicators(TABLES[name]))
+    entities = backend.table("entities")
+    types = {**schema_of(TABLES[name]), "entity_id": entities.entity_id.type()}
+    return entities.select(**{n: ibis.null().cast(type_) for n, type_ in types.items()}).filter(ibis.literal(False))
 
 
 def _as_of(as_of_dates: Sequence[date]) -> ir.DateValue:

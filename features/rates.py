@@ -6,6 +6,7 @@ import ibis
 import ibis.expr.types as ir
 
 from features.measures import age_days, decay, exact_sum, within_days
+from features.sharing import shared
 
 LOOK_BACK_DAYS = 3 * 365
 """Rates of an industry and of everybody look back three years: one full inspection cycle of low-risk entities, short
@@ -22,6 +23,7 @@ def overall_failure_rate(checks: ir.Table) -> ir.Table:
     return recent.group_by("as_of_date").agg(overall_rate=recent.failed.cast("int64").mean())
 
 
+@shared
 def expected_failure_rate(entities: ir.Table, inspections: ir.Table) -> ir.Table:
     """Return (as_of_date, entity_id, industry_code, expected_rate) for every active entity.
 

@@ -95,10 +95,15 @@ def negative_mentions(mentions: ir.Table) -> ir.Table:
 
 def _without_repeats(complaints: ir.Table) -> ir.Table:
     """Keep of each chain of repeats the first; anonymous ones are never repeats."""
+    columns = ("as_of_date", "entity_id", "event_date")
+    signed = complaints.filter(complaints.complainant_id.notnull())
     same = ibis.window(group_by=["as_of_date", "entity_id", "complainant_id", "topic"], order_by="event_date")
-    before = complaints.mutate(previous=complaints.event_date.lag().over(same))
-    repeats = before.complainant_id.notnull() & (before.event_date.delta(before.previous, unit="day") <= REPEAT_DAYS)
-    return before.filter(~ibis.coalesce(repeats, False))
+    before = signed.mutate(previous=signed.event_date.lag().over(same))
+    firsts = before.filter(
+        before.previous.isnull() | (before.event_date.delta(before.previous, unit="day") > REPEAT_DAYS)
+    )
+    anonymous = complaints.filter(complaints.complainant_id.isnull())
+    return firsts.select(*columns).union(anonymous.select(*columns))
 
 
 def own_and_peers(entities: ir.Table, complaints: ir.Table) -> ir.Table:
@@ -107,10 +112,13 @@ def own_and_peers(entities: ir.Table, complaints: ir.Table) -> ir.Table:
     own = entities.left_join(counts, ["as_of_date", "entity_id"]).select(
         entities.as_of_date,
         entities.entity_id,
-        entities.industry_code,
-        entities.size,
+        # Unknown is a class of its own; a join would not match null to null.
+        industry_code=entities.industry_code.fill_null(""),
+        size=entities.size.fill_null(""),
         own=ibis.coalesce(counts.value.cast("float64"), 0.0),
     )
-    peers = ibis.window(group_by=["as_of_date", "industry_code", "size"])
-    mean = exact_sum(own.own).over(peers).cast("float64") / own.count().over(peers)
-    return own.select("as_of_date", "entity_id", "own", peers=mean)
+    peers = own.group_by("as_of_date", "industry_code", "size").agg(
+        peers=exact_sum(own.own).cast("float64") / own.count()
+    )
+    joined = own.inner_join(peers, ["as_of_date", "industry_code", "size"])
+    return joined.select("as_of_date", "entity_id", "own", "peers")

@@ -62,11 +62,9 @@ def annual_report_lapses(annual_reports: ir.Table) -> ir.Table:
     0 where reports are known and none lapsed, missing where no report is known in 3 years.
     """
     recent = annual_reports.filter(within_days(annual_reports, REPORT_LOOK_BACK_DAYS))
-    lapsed = recent.filter(recent.status.isin(("late", "missed")))
-    years = lapsed.group_by("as_of_date", "entity_id").agg(n=lapsed.report_year.nunique())
-    known = recent.select("as_of_date", "entity_id").distinct()
-    joined = known.left_join(years, ["as_of_date", "entity_id"])
-    return joined.select(known.as_of_date, known.entity_id, value=ibis.coalesce(years.n, 0))
+    lapsed = recent.status.isin(("late", "missed"))
+    years = recent.group_by("as_of_date", "entity_id", "report_year").agg(lapsed=lapsed.cast("int64").max())
+    return years.group_by("as_of_date", "entity_id").agg(value=years.lapsed.sum())
 
 
 @indicator(

@@ -7,6 +7,7 @@ import ibis.expr.types as ir
 
 from features.catalogue import indicator
 from features.measures import decayed_count, exact_sum, in_force
+from features.sharing import shared
 
 OFFICES = ("legal_representative", "director", "supervisor", "owner")
 """Who answers for an entity. Managers and others are employed and may serve many."""
@@ -38,7 +39,7 @@ def person_dishonesty(people: ir.Table, listings: ir.Table) -> ir.Table:
         listings.person_id.notnull(), listings.kind.isin(PERSONAL_LISTS), in_force(listings, "ended_on")
     )
     listed = offices.semi_join(standing, ["as_of_date", "person_id"])
-    counts = listed.group_by("as_of_date", "entity_id").agg(n=listed.person_id.nunique())
+    counts = listed.group_by("as_of_date", "entity_id").agg(n=listed.count())
     return _for_all_with_people(offices, counts, counts.n)
 
 
@@ -60,7 +61,7 @@ def person_linked_violations(people: ir.Table, inspections: ir.Table, penalties:
     active counts too. 0 where people are known and no other entity of theirs violated, missing where nobody in office
     is known.
     """
-    offices, violations = _offices(people).distinct(), _violations(inspections, penalties)
+    offices, violations = _offices(people), _violations(inspections, penalties)
     # From the violations outwards: few entities have any, so few pairs arise.
     violating = offices.inner_join(violations, ["as_of_date", "entity_id"]).select(
         offices.as_of_date, offices.person_id, other=offices.entity_id, violations=violations.value
@@ -78,10 +79,11 @@ def person_linked_violations(people: ir.Table, inspections: ir.Table, penalties:
     return _for_all_with_people(offices, linked, linked.total)
 
 
+@shared
 def _offices(people: ir.Table) -> ir.Table:
-    """Return (as_of_date, entity_id, person_id) of those in office; one who holds two offices comes twice."""
+    """Return (as_of_date, entity_id, person_id) of those in office; one who holds two offices comes once."""
     held = people.filter(people.role.isin(OFFICES), in_force(people, "ended_on"))
-    return held.select("as_of_date", "entity_id", "person_id")
+    return held.select("as_of_date", "entity_id", "person_id").distinct()
 
 
 def _for_all_with_people(offices: ir.Table, values: ir.Table, value: ir.NumericColumn) -> ir.Table:

@@ -77,5 +77,5 @@ def years_in_operation(entities: ir.Table) -> ir.Table:
 def address_sharing(entities: ir.Table) -> ir.Table:
     """Active entities registered at the same normalised address, this one included. Missing without an address."""
     placed = entities.filter(entities.address_key.notnull())
-    here = ibis.window(group_by=["as_of_date", "address_key"])
-    return placed.select("as_of_date", "entity_id", value=placed.count().over(here))
+    there = placed.group_by("as_of_date", "address_key").agg(value=placed.count())
+    return placed.inner_join(there, ["as_of_date", "address_key"]).select("as_of_date", "entity_id", "value")
