@@ -48,41 +48,48 @@ def build_panel(
     PointInTimeError
         Where no entity was known as of a date.
     """
-    catalogue, mapped = catalogue or load_catalogue(), set(records.tables)
+    catalogue, mapped, dates = catalogue or load_catalogue(), set(records.tables), sorted(set(as_of_dates))
     backend = records.connect(threads)
     backend.raw_sql(f"SET memory_limit = '{MEMORY_OF_THE_ENGINE}'")
-    entity_ids = _compact(backend, sorted({"entities", *(table for item in catalogue for table in item.tables)} & mapped))
-    for as_of_date in sorted(set(as_of_dates)):
+    read = {"entities", *(table for item in catalogue for table in item.tables)}
+    entity_ids = _number(backend, sorted(read & mapped), compact=len(dates) > 1)
+    for as_of_date in dates:
         with kept_in(backend):
             tables = tables_as_of(backend, mapped, [as_of_date])
             population = tables["entities"].select("entity_id", value=ibis.literal(1.0, "float64"))
             present = np.flatnonzero(_laid(backend, population, len(entity_ids), 0.0))
             columns = {
-                item.name: _values(backend, item, tables, len(entity_ids))[present] if item.is_available(mapped) else None
+                item.name: _values(backend, item, tables, len(entity_ids))[present]
                 for item in catalogue
+                if item.is_available(mapped)
             }
-        yield _table(as_of_date, entity_ids.take(pa.array(present)), columns)
+        yield _table(as_of_date, entity_ids.take(pa.array(present)), columns, catalogue.names)
     backend.disconnect()
 
 
-def _compact(backend: Any, names: Sequence[str]) -> pa.Array:
-    """Put compact tables in the place of the records; return the entities, sorted, each in the place of its number."""
-    mentioned = " UNION ".join(f"SELECT entity_id FROM {quote(name)}" for name in names)
+def _number(backend: Any, names: Sequence[str], compact: bool) -> pa.Array:
+    """Number the entities; return them, sorted. Where it is to be compact, tables then hold numbers for entities.
+
+    Compact tables pay from the second date on. They number everybody whom a record names, since people link entities
+    that the register does not have; else the register is enough.
+    """
+    mentioned = " UNION ".join(f"SELECT entity_id FROM {quote(n)}" for n in (names if compact else ["entities"]))
     backend.raw_sql(f"""
         CREATE TEMP TABLE numbered AS
         SELECT entity_id, (row_number() OVER (ORDER BY entity_id) - 1)::INTEGER AS entity_number
-        FROM ({mentioned}) WHERE entity_id IS NOT NULL
+        FROM (SELECT DISTINCT entity_id FROM ({mentioned})) WHERE entity_id IS NOT NULL
     """)
-    for name in names:
-        columns = ", ".join("entity_number AS entity_id" if c == "entity_id" else quote(c) for c in columns_for_indicators(TABLES[name]))
-        backend.raw_sql(f"""
-            CREATE TEMP TABLE {quote(f"compact_{name}")} AS
-            SELECT {columns} FROM {quote(name)} LEFT JOIN numbered USING (entity_id)
-        """)
+    for name in names if compact else ():
+        columns = ", ".join(
+            "entity_number AS entity_id" if column == "entity_id" else quote(column)
+            for column in columns_for_indicators(TABLES[name])
+        )
+        read = f"SELECT {columns} FROM {quote(name)} LEFT JOIN numbered USING (entity_id)"
+        backend.raw_sql(f"CREATE TEMP TABLE {quote(f'compact_{name}')} AS {read}")
+        # The views of the records are temporary ones too.
         backend.raw_sql(f"CREATE OR REPLACE TEMP VIEW {quote(name)} AS FROM {quote(f'compact_{name}')}")
-    ids = backend.con.sql("SELECT entity_id FROM numbered ORDER BY entity_number").to_arrow_table()["entity_id"]
-    backend.raw_sql("DROP TABLE numbered")
-    return ids.combine_chunks()
+    ids = backend.con.sql("SELECT entity_id FROM numbered ORDER BY entity_number").to_arrow_table()
+    return ids["entity_id"].combine_chunks()
 
 
 def _values(backend: Any, item: Indicator, tables: Mapping[str, ir.Table], n_entities: int) -> NDArray[np.float64]:
@@ -94,18 +101,22 @@ def _values(backend: Any, item: Indicator, tables: Mapping[str, ir.Table], n_ent
 def _laid(backend: Any, results: ir.Table, n_entities: int, absent: float) -> NDArray[np.float64]:
     """Lay the column `value` out by entity, `absent` where an entity has no row."""
     values = np.full(n_entities, absent)
-    # Records of nobody known have no number.
-    known = results.filter(results.entity_id.notnull()).select("entity_id", value=results.value.cast("float64"))
-    for batch in backend.con.sql(backend.compile(known)).to_arrow_reader(_BATCH_ROWS):
-        numbers, given = (batch[name].to_numpy(zero_copy_only=False) for name in ("entity_id", "value"))
+    if results.entity_id.type().is_string():
+        results = results.inner_join(backend.table("numbered"), "entity_id")
+    else:
+        # Records of nobody known have no number.
+        results = results.filter(results.entity_id.notnull()).mutate(entity_number=results.entity_id)
+    numbered = results.select("entity_number", "value")
+    for batch in backend.con.sql(backend.compile(numbered)).to_arrow_reader(_BATCH_ROWS):
+        numbers, given = (batch[name].to_numpy(zero_copy_only=False) for name in ("entity_number", "value"))
         values[numbers] = given
     return values
 
 
-def _table(as_of_date: date, entity_ids: pa.Array, columns: Mapping[str, NDArray[np.float64] | None]) -> pa.Table:
-    nothing = pa.nulls(len(entity_ids), pa.float64())
+def _table(
+    as_of_date: date, entity_ids: pa.Array, columns: Mapping[str, NDArray[np.float64]], names: Sequence[str]
+) -> pa.Table:
     days = pa.array(np.full(len(entity_ids), np.datetime64(as_of_date)), pa.date32())
-    given = {
-        name: nothing if values is None else pa.array(values, from_pandas=True) for name, values in columns.items()
-    }
-    return pa.table({"entity_id": entity_ids, "as_of_date": days, **given})
+    nothing = pa.nulls(len(entity_ids), pa.float64())
+    values = {n: pa.array(columns[n], from_pandas=True) if n in columns else nothing for n in names}
+    return pa.table({"entity_id": entity_ids, "as_of_date": days, **values})

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,16 @@ from data.settings import Settings
 from features.catalogue import load_catalogue
 from features.engines import records_on, rows_of
 from features.matrix import build_matrix, matrix_for_pairs
+from features.panel import build_panel
 
 ROWS_IN_A_GROUP = 20_000
 """Rows of a Parquet row group: a look-up of one entity decodes one group."""
 
 # What shapes a matrix beside the records and the formulas in the catalogue's hash.
-_CODE = ("features.point_in_time", "features.matrix")
+_CODE = ("features.point_in_time", "features.matrix", "features.panel", "features.sharing")
+
+
+_RowsIn = Callable[[Path], Iterator[pa.RecordBatch]]
 
 
 @dataclass(frozen=True)
@@ -92,18 +97,45 @@ def build_snapshot(records: Records, as_of_date: date, settings: Settings, progr
     ConfigurationError
         Where the engine is Spark, and Spark is not installed or does not start.
     """
-    snapshot_id = _snapshot_id(records, as_of_date.isoformat(), settings)
-    folder = _home(records, settings) / f"{as_of_date.isoformat()}-{snapshot_id}"
-    if _is_whole(folder):
-        progress(f"Snapshot as of {as_of_date} is there already: skipped.")
-        return _open(folder)
-    progress(f"Building the indicators as of {as_of_date}.")
+    return build_snapshots(records, [as_of_date], settings, progress)[0]
+
+
+def build_snapshots(
+    records: Records, as_of_dates: Sequence[date], settings: Settings, progress: Progress = print
+) -> list[Snapshot]:
+    """Return the snapshots as of some dates, in that order; those that are not there are built from one reading.
+
+    Each is published as soon as it is whole, so that a killed run goes on where it was. Raises as `build_snapshot`.
+    """
+    ids = {day: _snapshot_id(records, day.isoformat(), settings) for day in as_of_dates}
+    folders = {day: _home(records, settings) / f"{day.isoformat()}-{ids[day]}" for day in ids}
+    for day in ids:
+        if _is_whole(folders[day]):
+            progress(f"Snapshot as of {day} is there already: skipped.")
+    missing = sorted(day for day in ids if not _is_whole(folders[day]))
+    if missing:
+        progress(f"Building the indicators as of {', '.join(map(str, missing))}.")
+    for day, rows in _rows_by_date(records, missing, settings) if missing else ():
+        with atomic_folder(folders[day]) as beside:
+            n_rows = _write(beside, rows(beside), records, ids[day], day.isoformat(), settings.engine)
+        progress(f"Snapshot {ids[day]} as of {day}: {n_rows} entities.")
+    return [_open(folders[day]) for day in as_of_dates]
+
+
+def _rows_by_date(records: Records, dates: Sequence[date], settings: Settings) -> Iterator[tuple[date, _RowsIn]]:
+    """Yield each date with what, given a folder to work in, yields its rows sorted by entity."""
+    if settings.engine == "duckdb":
+        for day, table in zip(dates, build_panel(records, dates, threads=settings.threads), strict=True):
+            yield day, partial(_batches_of, table)
+        return
     there = records_on(records, settings)
-    matrix = build_matrix(there, [as_of_date], threads=settings.threads).order_by("entity_id")
-    with atomic_folder(folder) as beside:
-        n_rows = _write(beside, rows_of(matrix, beside), records, snapshot_id, as_of_date.isoformat(), settings.engine)
-    progress(f"Snapshot {snapshot_id} as of {as_of_date}: {n_rows} entities.")
-    return _open(folder)
+    for day in dates:
+        matrix = build_matrix(there, [day], threads=settings.threads).order_by("entity_id")
+        yield day, partial(rows_of, matrix)
+
+
+def _batches_of(table: pa.Table, _folder: Path) -> Iterator[pa.RecordBatch]:
+    yield from table.to_batches()
 
 
 def build_pairs_snapshot(

@@ -19,7 +19,7 @@ from data.records import Records
 from data.settings import PROJECT_ROOT, Settings
 from features.catalogue import load_catalogue
 from features.drift.report import check_drift
-from features.snapshots import Snapshot, build_pairs_snapshot, build_snapshot
+from features.snapshots import Snapshot, build_pairs_snapshot, build_snapshot, build_snapshots
 from training.additive import KINDS, AdditiveModel, ExpertOffset
 from training.artifact import load_artifact, save_artifact
 from training.calibration import fit_intercept, fit_logistic
@@ -163,7 +163,7 @@ def _labelled(
         labels = pd.concat(
             [entity_labels(records, city, day, days, settings.threads) for day in dates], ignore_index=True
         )
-        snapshots = [build_snapshot(records, day, settings, progress) for day in dates]
+        snapshots = build_snapshots(records, dates, settings, progress)
         said = list(dates)
     require_both_classes(labels["label"], stage, said)
     return _joined(labels, snapshots)

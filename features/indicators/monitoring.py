@@ -112,11 +112,12 @@ def own_and_peers(entities: ir.Table, complaints: ir.Table) -> ir.Table:
     own = entities.left_join(counts, ["as_of_date", "entity_id"]).select(
         entities.as_of_date,
         entities.entity_id,
-        # Unknown is a class of its own; a join would not match null to null.
-        industry_code=entities.industry_code.fill_null(""),
-        size=entities.size.fill_null(""),
+        entities.industry_code,
+        entities.size,
         own=ibis.coalesce(counts.value.cast("float64"), 0.0),
     )
+    # Unknown is a class of its own; a join would not match null to null.
+    own = own.mutate(industry_code=own.industry_code.fill_null(""), size=own.size.fill_null(""))
     peers = own.group_by("as_of_date", "industry_code", "size").agg(
         peers=exact_sum(own.own).cast("float64") / own.count()
     )

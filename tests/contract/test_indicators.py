@@ -15,6 +15,7 @@ from data.records import Records
 from data.schemas import TABLES
 from features.catalogue import Catalogue, load_catalogue
 from features.matrix import build_matrix, matrix_for_pairs
+from features.panel import build_panel
 
 AS_OF_DATE = date(2021, 6, 1)
 NAMES = load_catalogue().names
@@ -81,6 +82,18 @@ def test_every_value_lies_within_the_declared_bounds_and_some_differ(random_reco
         assert np.isfinite(given).all(), indicator.name
         assert given.min() >= indicator.minimum, indicator.name
         assert indicator.maximum is None or given.max() <= indicator.maximum, indicator.name
+
+
+def test_the_panel_has_the_values_of_each_date_alone_to_the_last_bit(random_records: Records) -> None:
+    dates = [AS_OF_DATE - timedelta(days=200), AS_OF_DATE, AS_OF_DATE + timedelta(days=90)]
+
+    panel = [table.to_pandas() for table in build_panel(random_records, dates, threads=2)]
+
+    for day, values in zip(dates, panel, strict=True):
+        alone = next(build_panel(random_records, [day], threads=2)).to_pandas()
+        pd.testing.assert_frame_equal(values, alone, check_exact=True)
+        joined = matrix(random_records, day).assign(as_of_date=values["as_of_date"])
+        pd.testing.assert_frame_equal(values, joined, check_exact=True)
 
 
 def test_nothing_depends_on_the_order_of_rows(random_tables: RandomTables, write_records: RecordsWriter) -> None:

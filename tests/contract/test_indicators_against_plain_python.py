@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from data.records import Records
 from features.catalogue import load_catalogue
 from features.matrix import build_matrix
+from features.panel import build_panel
 
 AS_OF_DATES = (date(2020, 7, 1), date(2021, 1, 1))
 ENTITIES = [f"E{number}" for number in range(6)]
@@ -340,7 +341,14 @@ FOUNDER: Row = {
 def test_formulas_agree_with_plain_python(drawn: Tables, write_records: Callable[..., Records]) -> None:
     drawn = drawn | {"entities": [FOUNDER, *drawn["entities"]]}
 
-    assert_as_plain_python(drawn, build_matrix(write_records(**drawn), AS_OF_DATES, threads=1).to_pandas())
+    records = write_records(**drawn)
+    one_by_one = [next(build_panel(records, [day], threads=1)).to_pandas() for day in AS_OF_DATES]
+    panel = [table.to_pandas() for table in build_panel(records, AS_OF_DATES, threads=1)]
+
+    assert_as_plain_python(drawn, build_matrix(records, AS_OF_DATES, threads=1).to_pandas())
+    assert_as_plain_python(drawn, pd.concat(panel))
+    for alone, among_others in zip(one_by_one, panel, strict=True):
+        pd.testing.assert_frame_equal(alone, among_others, check_exact=True)
 
 
 def assert_as_plain_python(drawn: Tables, values: pd.DataFrame) -> None:
