@@ -97,5 +97,22 @@ _FORMS: tuple[tuple[str, _Rendering], ...] = (
     (r"the entry of .+ came after a later one, of .+", lambda m, t: "该登记状态送达时，较新的状态已经知悉"),
     (r"a later entry of the entity became known on the same day", lambda m, t: "同一天知悉了该主体较新的登记状态"),
     (r"no entity, or more than one, has this name", lambda m, t: "没有主体用此名称，或不止一户用此名称"),
+    (r"no entity of the register has a name like this one", lambda m, t: "登记中没有与此相近的名称"),
+    (
+        r"more than one entity may bear this name: decide in the review list",
+        lambda m, t: "可能有几户主体用此名称，待在匹配清单中由人决定",
+    ),
+    (
+        r"the likeliest entity is below the bar: decide in the review list",
+        lambda m, t: "最可能的主体未达匹配门槛，待在匹配清单中由人决定",
+    ),
+    (
+        r"a person decided that this name is none of the register's",
+        lambda m, t: "经人认定，此名称不属于登记的任何主体",
+    ),
+    (
+        r"entity_name must be a name, it has neither letters nor digits",
+        lambda m, t: "名称里没有文字，也没有数字",
+    ),
 )
 _RENDERINGS = tuple((re.compile(form, re.DOTALL), rendering) for form, rendering in _FORMS)

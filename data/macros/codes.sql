@@ -67,8 +67,9 @@ CREATE OR REPLACE MACRO entity_code(text) AS
 CREATE OR REPLACE MACRO taxpayer_code(text) AS
     coalesce(entity_code(text), entity_code(regexp_replace(one_line(text), '^([0-9]{14}[0-9X])000$', '\1')));
 
--- Type of an entity, by the first two characters of its unified social credit code (91 enterprise, 92 self-employed, 93
--- cooperative, others by other registers) and by its name, which tells branches and stands in for the code of the old kind.
+-- Type of an entity, by its code and name. The first two characters of a unified social credit code tell enterprises (91),
+-- self-employed traders (92), cooperatives (93) and the entries of other registers; the name tells branches, and all that
+-- a number of the old kind does not say.
 -- code: key of the entity
 -- name: its name
 -- > entity_type_of('91110105MA01YJCH0H', '北京某某有限公司') => 'enterprise'
