@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data.errors import NotFoundError, StorageError
-from data.files import read_json, sha256_of
+from data.files import read_json, read_sealed, sha256_of
 from data.parts import damage_of_part
 from data.progress import Progress
 from data.records import read_manifest, sha256_of_files
@@ -36,7 +36,7 @@ class Verified:
 
 
 def verify_store(store: FeatureStore, claims: Iterable[Claim], progress: Progress = print) -> Verified:
-    """Hash every snapshot, all records, parts, online stores and kept deliveries of a city again.
+    """Hash every snapshot, all records, parts, online stores, kept deliveries and drift of a city again.
 
     Parameters
     ----------
@@ -49,6 +49,8 @@ def verify_store(store: FeatureStore, claims: Iterable[Claim], progress: Progres
         "parts": (_folders(store, "parts"), _part_damages),
         "online stores": (_folders(store, "online"), _online_damages),
         "deliveries": (sorted((store.home / "deliveries").glob("[!.]*")), _delivery_damages),
+        "reports of drift": (sorted((store.home / "drift").glob("[!.]*.json")), _drift_report_damages),
+        "acceptances": (sorted((store.home / "drift" / "accepted").glob("[!.]*.json")), _acceptance_damages),
     }
     counts, damages = {}, []
     for kind, (paths, damages_of) in kinds.items():
@@ -140,6 +142,25 @@ def _online_damages(store: FeatureStore, folder: Path) -> Iterator[Damage]:
         open_online(folder)
     except (NotFoundError, StorageError):
         yield Damage(folder, "is not as it was written", f"Run `qianfen grade {store.city.name}`: it is written anew.")
+
+
+def _drift_report_damages(store: FeatureStore, path: Path) -> Iterator[Damage]:
+    if not _is_sealed(path):
+        remedy = f"Remove {path}; `qianfen features drift {store.city.name}` measures again."
+        yield Damage(path, "is not as it was written", remedy)
+
+
+def _acceptance_damages(_store: FeatureStore, path: Path) -> Iterator[Damage]:
+    if not _is_sealed(path):
+        yield Damage(path, "is not as it was written", "Restore it from a copy: it alone says who accepted what.")
+
+
+def _is_sealed(path: Path) -> bool:
+    try:
+        read_sealed(path)
+    except StorageError:
+        return False
+    return True
 
 
 def _missing(store: FeatureStore, claims: Iterable[Claim]) -> Iterator[Damage]:

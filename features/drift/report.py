@@ -321,6 +321,7 @@ def _explain(city: City, reports: Sequence[DriftReport]) -> str:
     day = reports[0].as_of_date
     lines.append(
         f"See `qianfen features drift {city.name} --as-of {day}`. Correct the source, or accept it with a reason: "
-        f"`qianfen features accept-drift {city.name} --as-of {day} --who NAME --why TEXT`."
+        f"`qianfen features accept-drift {city.name} --as-of {day} --who NAME --why TEXT`"
+        f"{', and likewise for each other date.' if len({report.as_of_date for report in reports}) > 1 else '.'}"
     )
     return "\n".join(lines)

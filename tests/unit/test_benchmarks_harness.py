@@ -68,4 +68,4 @@ def test_a_report_is_written_in_the_benchmark_format(tmp_path, capsys):
 def test_benchmarks_are_found_by_their_declaration(capsys):
     assert "end_to_end" in benchmarks()
     assert main(["no_such"]) == 2
-    assert "must be one of end_to_end" in capsys.readouterr().err
+    assert "must be one of drift, end_to_end" in capsys.readouterr().err

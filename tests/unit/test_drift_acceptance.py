@@ -9,10 +9,13 @@ import pytest
 
 from data.city import load_city
 from data.errors import DriftError, NotFoundError, RequestError, StorageError
+from data.records import ingest
 from features.drift.acceptance import accept, acceptances
 from features.drift.report import check_drift, measure_drift
 from features.drift.rules import Breach
 from features.snapshots import build_snapshot
+from features.store import FeatureStore
+from features.verification import verify_store
 
 DAY = date(2020, 12, 31)
 SILENT = Breach("rows_fell:inspections/a.csv", "nothing came", 0.0, 50.0)
@@ -130,6 +133,23 @@ def test_what_is_accepted_passes_and_survives_that_all_is_built_again(write_city
     # and: the next date stops again
     with pytest.raises(DriftError, match="8 values of registered_capital"):
         check_drift(city, later, [build_snapshot(later, date(2021, 1, 31), settings, quiet)], settings, quiet)
+
+
+def test_verification_finds_a_changed_report_and_a_changed_acceptance(write_city, settings):
+    city = load_city(str(write_city()))
+    records = ingest(city, settings, quiet)
+    (report,) = measure_drift(city, records, [build_snapshot(records, DAY, settings, quiet)], settings, quiet)
+    accept(city, settings, DAY, [SILENT], (), "Wang", "the office moved")
+    (accepted,) = (settings.var / "cities/toy/drift/accepted").iterdir()
+    store = FeatureStore(city, settings)
+    assert verify_store(store, [], quiet).damages == []
+
+    report.path.write_text(report.path.read_text().replace('"n": 2', '"n": 3', 1))
+    accepted.write_text(accepted.read_text().replace("Wang", "Wong"))
+
+    damages = verify_store(store, [], quiet).damages
+    assert [damage.path for damage in damages] == [report.path, accepted]
+    assert "it alone says who accepted what" in damages[1].remedy
 
 
 def test_city_toml_may_accept_breaches_of_one_date(write_city, settings):
