@@ -138,3 +138,13 @@ def test_values_near_an_edge_are_shared_out_as_one_by_one(then, now):
     below = np.maximum.accumulate(np.array([0.0, *below, len(known)]))
 
     assert bins.count(now)[:-1] == pytest.approx(np.diff(below), abs=1e-6)
+
+
+def test_a_million_rows_are_all_counted_though_some_are_enough_to_place_the_edges():
+    then = np.random.default_rng(3).normal(size=1_000_000)
+
+    bins = Bins.of(then, tolerance=0.0)
+
+    assert bins.counts.sum() == 1_000_000
+    assert bins.counts[:-1] / 1_000_000 == pytest.approx(np.full(10, 0.1), abs=0.005)
+    assert psi(bins.counts, bins.count(then)) == 0.0
