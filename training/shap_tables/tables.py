@@ -2,190 +2,229 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import RequestError
-from training.shap_tables import kernels
-from training.shap_tables.grouping import Group, group_leaves
+from training.shap_tables.bins import Bins, bins_of
+from training.shap_tables.compiled import HAS_NUMBA
+from training.shap_tables.deep import Deep, deep_of
+from training.shap_tables.families import PLACE_BITS, families_of, leaves_for_tables
+from training.shap_tables.forest import Forest, expected_value, forest_of, leaves_of
+from training.shap_tables.lookup import Lookup, lookup_of
 from training.shap_tables.model_text import parse
-from training.shap_tables.paths import Bins, Leaf, bins_of, constant_of, expected_value, leaves_of
 
-_ALL_THREADS = threading.Lock()
+Engine = Literal["numba", "numpy"]
+
+BLOCK_ROWS = 16_384
+"""Rows that a thread takes at a time: more share what is read of the tables, fewer stay in its cache."""
+
+_PLAIN_ROWS = 2_048
+
+MOST_CELLS, MOST_MIB = 1 << PLACE_BITS, 96.0
+
+
+@dataclass(frozen=True)
+class BinnedRows:
+    """Rows (n_rows, n_features) as bins of the model with a digest, one byte a value where no feature has over 256."""
+
+    bins: NDArray[Any]
+    model: str
+
+    def __len__(self) -> int:
+        return len(self.bins)
+
+
+Rows = NDArray[np.floating] | BinnedRows
+"""Also a data frame whose columns are the model's, in its order."""
 
 
 @dataclass(frozen=True)
 class TreeShapTables:
     """A LightGBM model with one output, as tables.
 
-    Cost of a row: one binary search for each feature, then for each group as many look-ups and additions as it has
-    features. Memory: `n_bytes`.
+    Attributes
+    ----------
+    model : str
+        SHA-256 of the model's text.
+    feature_names : tuple of str
+    expected_value : float
+        Mean raw score of the training rows; contributions are measured from it.
+    bins, forest, lookup, deep
+        What a row needs, in this order: its bins; the trees, for raw scores alone; the tables; the leaves that are too
+        deep for tables.
+    engine : "numba" or "numpy"
+        Compiled loops, or NumPy alone, some ten times slower. NumPy where numba is not installed.
     """
 
-    n_features: int
+    model: str
+    feature_names: tuple[str, ...]
     expected_value: float
-    constant: float
-    cuts: NDArray[np.float64]
-    cut_starts: NDArray[np.int64]
-    has_zero: NDArray[np.bool_]
-    starts: NDArray[np.int64]
-    features: NDArray[np.int64]
-    offsets: NDArray[np.int32]
-    offset_starts: NDArray[np.int64]
-    table_starts: NDArray[np.int64]
-    tables: NDArray[Any]
+    bins: Bins
+    forest: Forest
+    lookup: Lookup
+    deep: Deep
+    engine: Engine
 
     @property
-    def n_groups(self) -> int:
-        """Number of groups of leaves."""
-        return len(self.starts) - 1
+    def n_features(self) -> int:
+        """Number of columns that a row has."""
+        return len(self.feature_names)
 
     @property
     def n_bytes(self) -> int:
-        """Bytes of the tables and what leads to them."""
-        return sum(v.nbytes for v in vars(self).values() if isinstance(v, np.ndarray))
+        """Bytes of all that is kept."""
+        return sum(n_bytes(part) for part in (self.bins, self.forest, self.lookup, self.deep))
 
-    def raw_score(self, X: NDArray[np.float64], threads: int | None = None) -> NDArray[np.float64]:
-        """Return the raw score (n_rows,) of rows X (n_rows, n_features); NaN is missing."""
-        raw = np.full(len(X), self.constant)
-        with _threads(threads):
-            _run(kernels.sum_raw, len(X), self.bin(X), *self._lookup, raw)
+    def bin(self, X: Rows) -> BinnedRows:
+        """Return rows as bins, so that they need not be binned again."""
+        if isinstance(X, BinnedRows):
+            return X
+        values = self._values(X)
+        return BinnedRows(
+            self.bins.bin(values) if self.engine == "numba" else self.bins.bin_plainly(values), self.model
+        )
+
+    def raw_score(self, X: Rows, threads: int | None = None) -> NDArray[np.float64]:
+        """Return the raw score (n_rows,), as LightGBM adds it; `threads` as many as there are processors by default."""
+        X, raw = self._values(X), np.empty(len(X))
+
+        def score(begin: int, end: int) -> None:
+            bins = self._bins(X, begin, end)
+            plain = self.engine == "numpy"
+            raw[begin:end] = self.forest.raw_score_plainly(bins) if plain else self.forest.raw_score(bins)
+
+        self._in_blocks(score, len(X), threads)
         return raw
 
-    def shap_values(self, X: NDArray[np.float64], threads: int | None = None) -> NDArray[np.float64]:
+    def shap_values(self, X: Rows, threads: int | None = None) -> NDArray[np.float64]:
         """Return the contributions (n_rows, n_features); with `expected_value` they sum to the raw score."""
-        return self.both(X, threads)[1]
+        X, values = self._values(X), np.zeros((len(X), self.n_features))
 
-    def both(
-        self, X: NDArray[np.float64], threads: int | None = None
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return raw scores (n_rows,) and contributions (n_rows, n_features)."""
-        values = np.zeros((len(X), self.n_features + 1))
-        values[:, -1] = self.constant
-        with _threads(threads):
-            _run(kernels.sum_groups, len(X), self.bin(X), *self._lookup, values)
-        return values[:, -1], values[:, :-1]
+        def explain(begin: int, end: int) -> None:
+            self._add(self._bins(X, begin, end), values[begin:end])
 
-    def bin(self, X: NDArray[np.float64]) -> NDArray[Any]:
-        """Return the bins (n_features, n_rows) of rows, one byte each where no feature has more than 256."""
+        self._in_blocks(explain, len(X), threads)
+        return values
+
+    def both(self, X: Rows, threads: int | None = None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return raw scores (n_rows,), as sums of the contributions, and contributions (n_rows, n_features)."""
+        values = self.shap_values(X, threads)
+        return self.expected_value + values.sum(axis=1), values
+
+    def _values(self, X: Any) -> Any:
+        """Return rows as an array, or as bins of this model."""
+        if isinstance(X, BinnedRows):
+            if X.model != self.model:
+                raise RequestError(
+                    f"The bins must be of the model {self.model[:12]}, they are of {X.model[:12]}. Bin the rows again."
+                )
+            return X
+        if hasattr(X, "columns"):
+            if tuple(X.columns) != self.feature_names:
+                raise RequestError(
+                    f"The columns must be the model's {self.n_features} in its order, got {list(X.columns)}. "
+                    "Select them by `feature_names`."
+                )
+            X = X.to_numpy()
+        X = np.asarray(X)
         if X.ndim != 2 or X.shape[1] != self.n_features:
             raise RequestError(f"X must have {self.n_features} columns, got the shape {X.shape}.")
-        widest = int(np.diff(self.cut_starts).max(initial=0)) + 3
-        bins = np.empty((self.n_features, len(X)), dtype=np.uint8 if widest <= 256 else np.uint16)
-        rows = np.ascontiguousarray(X, dtype=np.float64)
-        _run(kernels.bin_rows, len(X), rows, self.cuts, self.cut_starts, self.has_zero, bins)
-        return bins
+        return X if X.dtype in (np.float64, np.float32) else X.astype(np.float64)
 
-    @property
-    def _lookup(self) -> tuple[NDArray[Any], ...]:
-        return self.starts, self.features, self.offsets, self.offset_starts, self.table_starts, self.tables
+    def _bins(self, X: Any, begin: int, end: int) -> NDArray[Any]:
+        if isinstance(X, BinnedRows):
+            return np.ascontiguousarray(X.bins[begin:end])
+        return self.bin(X[begin:end]).bins
+
+    def _add(self, bins: NDArray[Any], values: NDArray[np.float64]) -> None:
+        if self.engine == "numpy":
+            self.lookup.add_plainly(bins, values)
+            self.deep.add_plainly(bins, values)
+            return
+        from training.shap_tables import kernels
+
+        kernels.add(self.lookup, self.deep, bins, values)
+
+    def _in_blocks(self, work: Callable[[int, int], None], n_rows: int, threads: int | None) -> None:
+        """Do the work on all rows, each thread a block at a time."""
+        threads = threads or os.cpu_count() or 1
+        block = _PLAIN_ROWS if self.engine == "numpy" else min(BLOCK_ROWS, max(-(-n_rows // threads), 1_024))
+        begins = range(0, n_rows, block)
+        if threads == 1 or len(begins) <= 1:
+            for begin in begins:
+                work(begin, min(begin + block, n_rows))
+            return
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(lambda begin: work(begin, min(begin + block, n_rows)), begins))
 
 
-def compile(booster: Any, max_cells: int = 1024, dtype: Any = np.float64) -> TreeShapTables:
-    """Compile a LightGBM booster.
+def compile(
+    booster: Any,
+    max_cells: int = 512,
+    dtype: Any = np.float64,
+    max_mib: float | None = None,
+    engine: Engine | None = None,
+) -> TreeShapTables:
+    """Compile a LightGBM booster, or a file that it was saved to.
 
     Parameters
     ----------
-    booster : lightgbm.Booster
-        Trained on numeric features, with one output.
+    booster : lightgbm.Booster or Path
+        With one output.
     max_cells : int
-        Most joint cells of a group; more cells, fewer groups, larger tables.
+        Most cells of a table that leaves share, up to 1024; more cells make fewer and larger tables.
     dtype : numpy dtype
-        float64 for contributions exact to 1e-9, float32 for tables half as large.
+        float64 for contributions exact to 1e-9, float32 for tables half as large, exact to 1e-6.
+    max_mib : float
+        About how much memory the tables may take: leaves that do not fit are explained without tables, more slowly. By
+        default 96 MiB for float32, twice that for float64.
+    engine : "numba", "numpy" or None
+        What explains rows; by default numba where it is installed.
 
     Raises
     ------
     ArtifactError
-        For what the tables cannot hold: several outputs, linear leaves, categorical splits.
+        For a text that is cut short or damaged, and for what the tables cannot hold: several outputs, linear leaves.
+    RequestError
+        For parameters out of range.
     """
-    model = parse(booster.model_to_string())
+    if np.dtype(dtype) not in (np.float64, np.float32):
+        raise RequestError(f"dtype must be float64 or float32, got {np.dtype(dtype)}.")
+    if not 2 <= max_cells <= MOST_CELLS:
+        raise RequestError(f"max_cells must be from 2 to {MOST_CELLS}, got {max_cells}.")
+    model = parse(booster.read_text() if isinstance(booster, Path) else booster.model_to_string())
     bins = bins_of(model)
-    leaves = list(leaves_of(model, bins))
-    groups = group_leaves(leaves, [b.n_bins for b in bins], max_cells) if leaves else []
-    constant = constant_of(model)
+    forest = forest_of(model, bins)
+    leaves = leaves_of(forest)
+    most_bytes = (MOST_MIB * np.dtype(dtype).itemsize / 4 if max_mib is None else max_mib) * 2**20
+    chosen = leaves_for_tables(leaves, dtype, most_bytes - n_bytes(forest))
     return TreeShapTables(
-        n_features=model.n_features,
-        expected_value=expected_value(leaves) + constant,
-        constant=constant,
-        **_bin_arrays(bins),
-        **_group_arrays(groups, leaves, dtype),
+        model=model.digest,
+        feature_names=model.feature_names,
+        expected_value=expected_value(forest, leaves),
+        bins=bins,
+        forest=forest,
+        lookup=lookup_of(forest, leaves, families_of(forest, leaves, chosen), bins, max_cells, dtype),
+        deep=deep_of(forest, leaves, np.flatnonzero(~chosen), dtype),
+        engine=chosen_engine(engine),
     )
 
 
-def _bin_arrays(bins: tuple[Bins, ...]) -> dict[str, NDArray[Any]]:
-    return {
-        "cuts": np.concatenate([b.cuts for b in bins]),
-        "cut_starts": _starts([len(b.cuts) for b in bins]),
-        "has_zero": np.array([b.has_zero for b in bins]),
-    }
+def chosen_engine(engine: Engine | None) -> Engine:
+    """Return numba where it is installed and nothing else is asked for; RequestError where it is asked for in vain."""
+    if engine == "numba" and not HAS_NUMBA:
+        raise RequestError("The engine must be numpy, numba is not installed. Install numba.")
+    return engine or ("numba" if HAS_NUMBA else "numpy")
 
 
-def _group_arrays(groups: list[Group], leaves: list[Leaf], dtype: Any) -> dict[str, NDArray[Any]]:
-    tables, offsets = [], []
-    for group in groups:
-        tables.append(_table(group, leaves).astype(dtype).ravel())
-        width = len(group.features) + 1
-        for classes, stride in zip(group.classes, _strides(group.shape), strict=True):
-            offsets.append((classes * stride * width).astype(np.int32))
-    return {
-        "starts": _starts([len(g.features) for g in groups]),
-        "features": np.concatenate([g.features for g in groups] or [np.empty(0, np.int64)]),
-        "offsets": np.concatenate(offsets or [np.empty(0, np.int32)]),
-        "offset_starts": _starts([len(o) for o in offsets]),
-        "table_starts": _starts([len(t) for t in tables]),
-        "tables": np.concatenate(tables or [np.empty(0, dtype)]),
-    }
-
-
-def _table(group: Group, leaves: list[Leaf]) -> NDArray[np.float64]:
-    shape = np.array(group.shape)
-    strides = _strides(group.shape)
-    table = np.zeros((int(shape.prod()), len(shape) + 1))
-    for leaf in (leaves[place] for place in group.leaves):
-        places = np.searchsorted(group.features, leaf.features)
-        by_class = []
-        for place, agrees in zip(places, leaf.agrees, strict=True):
-            agreeing = np.zeros(shape[place], dtype=np.bool_)
-            agreeing[group.classes[place][agrees]] = True
-            by_class.append(agreeing)
-        contributions = kernels.leaf_contributions(leaf.value, np.array(leaf.fractions))
-        starts = _starts([len(a) for a in by_class])
-        kernels.add_leaf(table, strides, shape, places, np.concatenate(by_class), starts, contributions)
-    return table
-
-
-def _strides(shape: tuple[int, ...]) -> NDArray[np.int64]:
-    return np.concatenate(([1], np.cumprod(shape)[:-1])).astype(np.int64)
-
-
-def _starts(lengths: list[int]) -> NDArray[np.int64]:
-    return np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
-
-
-def _run(both_ways: tuple[Any, Any], n_rows: int, *arguments: Any) -> None:
-    """Run a loop in this thread for a few rows, else in all, one caller at a time: not all thread pools allow more."""
-    one_thread, all_threads = both_ways
-    if n_rows <= kernels.BLOCK_ROWS:
-        one_thread(*arguments)
-    else:
-        with _ALL_THREADS:
-            all_threads(*arguments)
-
-
-@contextmanager
-def _threads(threads: int | None) -> Iterator[None]:
-    """Use so many threads within a block; all where None."""
-    before = numba.get_num_threads()
-    if threads is not None:
-        numba.set_num_threads(min(threads, before))
-    try:
-        yield
-    finally:
-        numba.set_num_threads(before)
+def n_bytes(part: Bins | Forest | Lookup | Deep) -> int:
+    """Return the bytes of the arrays of a part."""
+    return sum(array.nbytes for array in vars(part).values())
