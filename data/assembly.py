@@ -25,8 +25,9 @@ from data.schemas import Table
 class TableCount:
     """What became of the rows of a table.
 
-    n_read = n_accepted + n_quarantined + n_repeated. Flagged rows, corrected ones (withdrawn because a later delivery
-    corrected them) and linked ones (that came with a name in place of a code) are among the accepted.
+    n_read + n_relinked = n_accepted + n_quarantined + n_repeated. Flagged rows, corrected ones (withdrawn because a
+    later delivery corrected them) and linked ones (that came with a name in place of a code) are among the accepted; so
+    are relinked ones, which stand a second time for a row that moved from one entity to another.
     """
 
     n_read: int
@@ -36,6 +37,7 @@ class TableCount:
     n_repeated: int = 0
     n_corrected: int = 0
     n_linked: int = 0
+    n_relinked: int = 0
 
 
 def assemble(table: Table, parts: Sequence[Part], links: Path | None, folder: Path, threads: int) -> TableCount:
@@ -81,7 +83,7 @@ def _gather(connection: duckdb.DuckDBPyConnection, table: Table, parts: Sequence
     for number, part in enumerate(parts):
         day = part.plan.delivery.received_on if part.plan.delivery else None
         stamp = f"{number} AS delivery, {f'DATE {literal(str(day))}' if day else 'NULL::DATE'} AS received_on"
-        accepted.append(f"SELECT *, {stamp} FROM read_parquet({literal(str(part.accepted))})")
+        accepted.append(f"SELECT *, {stamp}, 1 AS number FROM read_parquet({literal(str(part.accepted))})")
         refused.append(f"SELECT * FROM read_parquet({literal(str(part.quarantine))})")
         if part.manifest["n_named"]:
             named = f"read_parquet({literal(str(part.named))})"
@@ -91,10 +93,14 @@ def _gather(connection: duckdb.DuckDBPyConnection, table: Table, parts: Sequence
             linked = f"""{named} AS named LEFT JOIN {once} AS link
                 ON link.table_name = {literal(table.name)} AND link.part_id = {literal(part.plan.part_id)}
                 AND link.source_file = named.source_file AND link.source_row = named.source_row"""
+            # A link that ended withdraws the row, `least` and `greatest` skip nulls.
+            known_at = "greatest(named.known_at, link.linked_at)"
+            withdrawn_at = "least(named.withdrawn_at, link.unlinked_at)"
             accepted.append(f"""SELECT named.* REPLACE (
-                    link.entity_id AS entity_id, greatest(named.known_at, link.linked_at) AS known_at,
+                    link.entity_id AS entity_id, {known_at} AS known_at,
+                    CASE WHEN {withdrawn_at} IS NOT NULL THEN greatest({withdrawn_at}, {known_at}) END AS withdrawn_at,
                     link.method AS link_method, link.score AS link_score
-                ), {stamp} FROM {linked} WHERE link.entity_id IS NOT NULL""")
+                ), {stamp}, link.number AS number FROM {linked} WHERE link.entity_id IS NOT NULL""")
             refused.append(f"SELECT [link.reason] AS reasons, named.* FROM {linked} WHERE link.entity_id IS NULL")
     connection.execute(f"CREATE TEMP TABLE gathered AS {' UNION ALL BY NAME '.join(accepted)}")
     connection.execute(f"CREATE TEMP TABLE refused AS {' UNION ALL BY NAME '.join(refused)}")
@@ -108,11 +114,11 @@ def _compare(connection: duckdb.DuckDBPyConnection, table: Table, parts: Sequenc
     for row in _deliveries(parts):
         connection.execute("INSERT INTO deliveries VALUES (?, ?, ?, ?)", row)
     # A state of the register is told by whose it is and since when: its key holds known_at, which moves with the
-    # delivery. `nth` tells apart several of one day.
+    # delivery. `nth` tells apart several of one day, and elsewhere the links that a row had one after the other.
     nth = "row_number() OVER (PARTITION BY delivery, entity_id, event_date ORDER BY known_at)"
     connection.execute(f"""
-        CREATE TEMP TABLE said AS
-        SELECT *, {nth if table.name == "entities" else "1"} AS nth, hash(row({content})) AS content FROM gathered
+        CREATE TEMP TABLE said AS SELECT * EXCLUDE (number), {nth if table.name == "entities" else "number"} AS nth,
+            hash(row({content})) AS content FROM gathered
     """)
     identity = _identity(table)
     connection.execute(f"""
@@ -128,6 +134,8 @@ def _compare(connection: duckdb.DuckDBPyConnection, table: Table, parts: Sequenc
                 AND other.delivery < gone.delivery AND coalesce(other.next > gone.delivery, true)
         ) AS elsewhere WHERE {" AND ".join(f"gone.{n} = elsewhere.{n}" for n in (*identity.split(", "), "delivery"))}
     """)
+    if table.name != "entities":
+        _end_later_links(connection, table)
     connection.execute(f"""
         CREATE TEMP TABLE changes AS
         SELECT * FROM (
@@ -135,6 +143,18 @@ def _compare(connection: duckdb.DuckDBPyConnection, table: Table, parts: Sequenc
         )
         WINDOW same AS (PARTITION BY {identity} ORDER BY delivery)
         QUALIFY lag(delivery) OVER same IS NULL OR content IS DISTINCT FROM lag(content) OVER same
+    """)
+
+
+def _end_later_links(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+    """Let a delivery that names a record with fewer links (its code, say) end those that an earlier one led to."""
+    key = ", ".join(quote(name) for name in table.key)
+    connection.execute(f"""
+        INSERT INTO gone BY NAME
+        SELECT DISTINCT {key}, linked.nth, other.delivery FROM said AS linked JOIN said AS other USING ({key})
+        WHERE linked.nth > 1 AND other.delivery > linked.delivery
+        EXCEPT SELECT {key}, nth, delivery FROM said
+        EXCEPT SELECT {key}, nth, delivery FROM gone
     """)
 
 
@@ -180,7 +200,8 @@ def _refusal(table: Table) -> str:
 
 
 def _identity(table: Table) -> str:
-    return "entity_id, event_date, nth" if table.name == "entities" else ", ".join(quote(name) for name in table.key)
+    key = ("entity_id", "event_date") if table.name == "entities" else table.key
+    return ", ".join(quote(name) for name in (*key, "nth"))
 
 
 def _deliveries(parts: Sequence[Part]) -> list[tuple[int, str, date | None, int | None]]:
@@ -198,13 +219,14 @@ def _count(connection: duckdb.DuckDBPyConnection, table: Table, parts: Sequence[
             (SELECT count(*) FROM kept WHERE refusal IS NULL),
             (SELECT count(*) FROM refused) + (SELECT count(*) FROM kept WHERE refusal IS NOT NULL),
             (SELECT count(*) FROM kept WHERE refusal IS NULL AND corrected),
-            (SELECT count(*) FROM kept WHERE refusal IS NULL AND {linked})
+            (SELECT count(*) FROM kept WHERE refusal IS NULL AND {linked}),
+            (SELECT count(*) FROM kept WHERE refusal IS NULL AND {linked} AND nth > 1)
     """).fetchone()
     assert row is not None, "counts always yield a row"
     n_read, n_flagged = (sum(part.manifest[name] for part in parts) for name in ("n_read", "n_flagged"))
-    n_accepted, n_quarantined, n_corrected, n_linked = row
-    n_repeated = n_read - n_accepted - n_quarantined
-    return TableCount(n_read, n_accepted, n_quarantined, n_flagged, n_repeated, n_corrected, n_linked)
+    n_accepted, n_quarantined, n_corrected, n_linked, n_relinked = row
+    n_repeated = n_read + n_relinked - n_accepted - n_quarantined
+    return TableCount(n_read, n_accepted, n_quarantined, n_flagged, n_repeated, n_corrected, n_linked, n_relinked)
 
 
 def share(source: Path, target: Path) -> None:

@@ -100,6 +100,17 @@ class Scale(_Section):
     cut_points: str | None = None
 
 
+class Linking(_Section):
+    """How rows with a name and no code find their entity; docs/linking.md."""
+
+    bar: float = Field(
+        default=0.8, gt=0.5, le=1.0, description="share of certainty from which a row is linked without a person"
+    )
+    places: tuple[str, ...] | None = Field(
+        default=None, description="how names write the city's own name; by default name_zh with and without 市"
+    )
+
+
 class Model(_Section):
     """LightGBM's parameters where they differ from the defaults in training.model."""
 
@@ -135,6 +146,7 @@ class City(_Section):
     label: Label
     split: Split
     scale: Scale = Scale()
+    linking: Linking = Linking()
     model: Model = Model()
     drift: Drift = Drift()
     published: tuple[Published, ...] = ()
@@ -151,6 +163,14 @@ class City(_Section):
         stages = (self.split.trees, self.split.calibration, self.split.test)
         days = {day for stage in stages if isinstance(stage, tuple) for day in stage}
         return tuple(sorted(days | {self.split.reference, self.split.grading}))
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """How names of entities write the city's own name, such as 北京市 and 北京."""
+        if self.linking.places is not None:
+            return self.linking.places
+        short = self.name_zh.removesuffix("市")
+        return (f"{short}市", short)
 
     @property
     def horizon(self) -> timedelta:

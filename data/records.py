@@ -218,4 +218,4 @@ def _home(city: City, settings: Settings) -> Path:
 
 
 def _code() -> str:
-    return source_fingerprint("data.assembly", "data.records", "data.linking")
+    return source_fingerprint("data.assembly", "data.records")

@@ -9,7 +9,7 @@ import click
 
 from data.errors import QianfenError
 from data.settings import Settings
-from serving.commands import drift, features, models, records, reference, service, snapshots
+from serving.commands import drift, features, links, models, records, reference, service, snapshots
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -25,6 +25,7 @@ for _command in (
     records.synthetic,
     records.ingest,
     records.check,
+    links.links,
     features.features,
     models.train,
     models.grade,
