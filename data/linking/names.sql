@@ -42,7 +42,9 @@ CREATE OR REPLACE MACRO difference_at(a, b, a_sounds, b_sounds, a_corners, b_cor
     WHEN name_edit NOT IN ('equal', 'other') AND name_edit <> edit THEN 'frame'
     WHEN edit = 'other' THEN 'other'
     WHEN regexp_matches(edited(a, b, n, edit), '[零〇一二三四五六七八九十百千0-9a-z东西南北甲乙丙丁]') THEN 'sign'
-    WHEN n >= trade THEN CASE WHEN a_trade = trade THEN 'other word' ELSE 'broken word' END
+    -- A character more just after the trade name makes it a longer one: 金贵和科技 is not 金贵科技.
+    WHEN n > trade OR (n = trade AND edit <> 'added')
+        THEN CASE WHEN a_trade = trade THEN 'other word' ELSE 'broken word' END
     WHEN edit = 'changed' AND are_alike(a_sounds, b_sounds, a_corners, b_corners, n) THEN 'alike ' || least(trade, 6)
     WHEN edit = 'swapped' THEN 'swapped'
     ELSE edit || ' ' || least(trade, 6)
