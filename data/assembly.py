@@ -87,12 +87,10 @@ def _gather(connection: duckdb.DuckDBPyConnection, table: Table, parts: Sequence
         refused.append(f"SELECT * FROM read_parquet({literal(str(part.quarantine))})")
         if part.manifest["n_named"]:
             named = f"read_parquet({literal(str(part.named))})"
-            # A row of a file may make two records, an inspection and its repetition: the earlier link serves both.
-            once = f"""(SELECT DISTINCT ON (table_name, part_id, source_file, source_row) *
-                FROM read_parquet({literal(str(links))}) ORDER BY linked_at)"""
-            linked = f"""{named} AS named LEFT JOIN {once} AS link
+            # A row of a file may make two records, an inspection and its repetition: each has its own links.
+            linked = f"""{named} AS named LEFT JOIN read_parquet({literal(str(links))}) AS link
                 ON link.table_name = {literal(table.name)} AND link.part_id = {literal(part.plan.part_id)}
-                AND link.source_file = named.source_file AND link.source_row = named.source_row"""
+                AND link.record_id = named.record_id"""
             # A link that ended withdraws the row, `least` and `greatest` skip nulls.
             known_at = "greatest(named.known_at, link.linked_at)"
             withdrawn_at = "least(named.withdrawn_at, link.unlinked_at)"

@@ -83,8 +83,8 @@ def link_parts(city: City, settings: Settings, tables: dict[str, list[Part]], fo
 def _load_rows(connection: duckdb.DuckDBPyConnection, tables: dict[str, list[Part]]) -> None:
     """Make `named_rows`, `given` (each name in normal form with each region, once: id, name, name_key, region)."""
     rows = " UNION ALL ".join(
-        f"""SELECT {literal(name)} AS table_name, {literal(part.plan.part_id)} AS part_id, source_file, source_row,
-            entity_name, coalesce(entity_region, '') AS region, known_at
+        f"""SELECT {literal(name)} AS table_name, {literal(part.plan.part_id)} AS part_id, record_id,
+            source_file, source_row, entity_name, coalesce(entity_region, '') AS region, known_at
             FROM read_parquet({literal(str(part.named))})"""
         for name, parts in tables.items()
         for part in parts
@@ -196,16 +196,15 @@ def _candidates(connection: duckdb.DuckDBPyConnection) -> dict[int, list[Candida
 def _publish(connection: duckdb.DuckDBPyConnection, folder: Path, progress: Progress) -> Path:
     target = folder / "linkage.parquet"
     query = f"""
-        SELECT table_name, part_id, source_file, source_row, item, coalesce(number, 1) AS number, entity_id, method,
-            score, linked_at, unlinked_at, CASE WHEN given.id IS NULL THEN {literal(NO_WORD)} ELSE reason END AS reason
+        SELECT table_name, part_id, record_id, source_file, source_row, item, coalesce(number, 1) AS number, entity_id,
+            method, score, linked_at, unlinked_at,
+            CASE WHEN given.id IS NULL THEN {literal(NO_WORD)} ELSE reason END AS reason
         FROM named_rows LEFT JOIN given USING (name_key, region)
         LEFT JOIN candidates ON candidates.id = given.id
         LEFT JOIN links ON links.id = given.id AND links.known_at = named_rows.known_at
     """
     connection.execute(f"CREATE TEMP TABLE linked AS {query}")
-    write_parquet(
-        connection, "SELECT * FROM linked ORDER BY table_name, part_id, source_file, source_row, number", target
-    )
+    write_parquet(connection, "SELECT * FROM linked ORDER BY table_name, part_id, record_id, number", target)
     write_parquet(connection, _names_query(), folder / "names.parquet")
     counts = connection.execute("""
         SELECT count(*) FILTER (method = 'name' AND number = 1), count(*) FILTER (method = 'score' AND number = 1),
@@ -224,7 +223,7 @@ def _names_query() -> str:
     """Return the query of names.parquet: each name, what became of its rows, and its candidates."""
     return """
         WITH standing AS (
-            SELECT item, table_name, source_file, source_row, part_id,
+            SELECT item, table_name, record_id,
                 bool_or(entity_id IS NOT NULL AND unlinked_at IS NULL) AS is_linked,
                 max(entity_id) FILTER (unlinked_at IS NULL) AS entity_id,
                 max(method) FILTER (unlinked_at IS NULL) AS method, max(score) FILTER (unlinked_at IS NULL) AS score,
