@@ -206,9 +206,9 @@ def _write(
     }
     matrix = pq.read_metadata(path)
     counts = {
-        "n_entities": matrix.num_rows if as_of_date else len(_column(path, "entity_id").unique()),
+        "n_entities": matrix.num_rows if as_of_date else len(pq.read_table(path, columns=["entity_id"])[0].unique()),
         "n_rows": matrix.num_rows,
-        "share_missing": {name: _column(path, name).null_count / max(matrix.num_rows, 1) for name in names},
+        "share_missing": _share_missing(matrix),
         "sha256": sha256_of(path),
         "created_at": pd.Timestamp.now(tz="UTC").isoformat(timespec="seconds"),
     }
@@ -231,8 +231,15 @@ def _write_rows(path: Path, batches: Iterable[pa.RecordBatch], names: Sequence[s
             writer.write_table(waiting.combine_chunks(), row_group_size=ROWS_IN_A_GROUP)
 
 
-def _column(path: Path, name: str) -> pa.ChunkedArray:
-    return pq.read_table(path, columns=[name])[name]
+def _share_missing(matrix: pq.FileMetaData) -> dict[str, float]:
+    """Return the share of missing values of each indicator, from what Parquet notes of each row group."""
+    groups = [matrix.row_group(number) for number in range(matrix.num_row_groups)]
+    columns = {matrix.schema.column(n).name: n for n in range(matrix.num_columns)}
+    return {
+        name: sum(group.column(n).statistics.null_count for group in groups) / max(matrix.num_rows, 1)
+        for name, n in columns.items()
+        if name not in ("entity_id", "as_of_date")
+    }
 
 
 def _snapshot_id(records: Records, what: str, settings: Settings) -> str:

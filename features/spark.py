@@ -109,8 +109,9 @@ class SparkBackend(Backend):  # type: ignore[misc]
 
     def create_table(self, name: str, /, obj: ir.Table, *, temp: bool = True, **_: Any) -> ir.Table:
         """Keep what a table expression yields, in the memory of the executors and on their disks beyond it."""
-        self._run_pre_execute_hooks(obj)
         kept = self._frame(obj).cache()
+        if name in self._cached_dataframes:
+            self._drop_cached_table(name)
         kept.createOrReplaceTempView(name)
         self._cached_dataframes[name] = kept
         return self.table(name)

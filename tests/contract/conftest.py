@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -107,7 +108,7 @@ def _without_repeated_keys(table: pa.Table, key: tuple[str, ...]) -> pa.Table:
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Spark on two cores of this machine, started once; skipped where PySpark or Java is missing."""
     pytest.importorskip("pyspark", reason="PySpark is not installed: run `make install-extra`")
-    if shutil.which("java") is None:
+    if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
         pytest.skip("Spark needs Java 17 or later, and there is no java: install openjdk-17-jre-headless")
     from features.spark import local_options, start_spark
 

@@ -23,7 +23,7 @@ from data.records import Records, ingest
 from data.settings import Settings
 from data.synthetic import SEED, build_synthetic_city
 from features.catalogue import load_catalogue
-from features.engines import records_on
+from features.engines import records_on, rows_of
 from features.matrix import build_matrix, matrix_for_pairs
 from features.snapshots import build_snapshot
 
@@ -113,6 +113,28 @@ def test_every_indicator_of_toronto_is_the_same_on_both_engines(spark: Any, sett
 
     assert len(found) > 25_000
     assert_equal_within_a_billionth(found, rows(build_matrix(records, dates).to_pyarrow()))
+
+
+def test_rows_come_in_their_order_from_several_parts_and_the_parts_are_removed(
+    spark: Any, random_records: Records, tmp_path: Path
+) -> None:
+    # given: an ordered result that Spark writes in more than one part
+    backend = on_spark(spark, random_records).connect()
+    backend.raw_sql("SET spark.sql.adaptive.coalescePartitions.enabled = false")
+    penalties = backend.table("penalties").select("entity_id", "record_id").order_by("entity_id", "record_id")
+
+    # when: they are read on
+    folder = tmp_path / "snapshot"
+    batches = rows_of(penalties, folder)
+    first = next(batches)
+    n_parts = len(list((folder / "parts").glob("part-*.parquet")))
+    found = pa.Table.from_batches([first, *batches]).to_pandas()
+
+    # then: all are there, in order
+    expected = random_records.connect(1).table("penalties").select("entity_id", "record_id").to_pandas()
+    assert n_parts > 1
+    assert list(folder.iterdir()) == []
+    pd.testing.assert_frame_equal(found, expected.sort_values(["entity_id", "record_id"], ignore_index=True))
 
 
 def test_tables_are_found_by_uri_and_the_matrix_is_written_to_one(

@@ -35,6 +35,13 @@ def test_a_port_must_be_a_positive_whole_number(value):
         Settings.from_environment({"QIANFEN_PORT": value})
 
 
+def test_an_engine_must_be_one_that_is_there():
+    assert Settings.from_environment({}).engine == "duckdb"
+    assert Settings.from_environment({"QIANFEN_ENGINE": "spark"}).engine == "spark"
+    with pytest.raises(ConfigurationError, match="QIANFEN_ENGINE must be duckdb or spark, got 'polars'."):
+        Settings.from_environment({"QIANFEN_ENGINE": "polars"})
+
+
 def test_a_folder_of_real_records_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(ConfigurationError, match="QIANFEN_REAL_DATA must be a folder"):
         Settings.from_environment({"QIANFEN_REAL_DATA": str(tmp_path / "nowhere")})
