@@ -2,11 +2,12 @@
 -- text: any text
 -- > half_width('ＡＢ１２（甲）') => 'AB12(甲)'
 CREATE OR REPLACE MACRO half_width(text) AS
-    translate(
+    -- Few texts have any: to see that is ten times as fast as to translate.
+    CASE WHEN NOT regexp_matches(text, '[！-～【】〔〕　]') THEN text ELSE translate(
         text,
         '０１２３４５６７８９ＡＢＣＤＥＦＧＨＩＪＫＬＭＮＯＰＱＲＳＴＵＶＷＸＹＺａｂｃｄｅｆｇｈｉｊｋｌｍｎｏｐｑｒｓｔｕｖｗｘｙｚ（）［］【】〔〕｛｝－＿／＆．，：；＃　',
         '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz()[][](){}-_/&.,:;# '
-    );
+    ) END;
 
 -- Text on one line: line breaks and tabs go, blanks at both ends too; null where nothing is left.
 -- text: a cell as published
