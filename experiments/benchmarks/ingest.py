@@ -1,8 +1,8 @@
 """Ingestion against plain `COPY`: the same source files to Parquet, with every check on and with none.
 
 Ours is `qianfen ingest` of the synthetic city on a `QIANFEN_VAR` of its own, process start included: it reads the
-files, casts and checks each row, finds duplicates, quarantines, sorts by entity, hashes and publishes. The peers are DuckDB's
-COPY of each file to Parquet as it stands, and the same with the rows sorted by entity, as ours are.
+files, casts and checks each row, finds duplicates, quarantines, sorts by entity, hashes and publishes. The peers are
+DuckDB's COPY of each file to Parquet as it stands, and the same with the rows sorted by entity, as ours are.
 """
 
 from __future__ import annotations
