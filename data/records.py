@@ -201,10 +201,18 @@ def _mend(folder: Path, again: Path, missing: list[str], progress: Progress) -> 
 
 
 def _current(home: Path) -> Path | None:
-    if not (home / "current.json").is_file():
+    """Return the folder of the records in force; None before the first."""
+    pointer = home / "current.json"
+    if not pointer.is_file():
         return None
-    folder = home / str(read_json(home / "current.json")["records_id"])
-    return folder if (folder / "manifest.json").is_file() else None
+    folder = home / str(read_json(pointer)["records_id"])
+    if not (folder / "manifest.json").is_file():
+        # To go on as if these were the first would date every delivery back to the beginning.
+        raise StorageError(
+            f"{pointer} must name records that are there, {folder.name} are not. Restore them from a copy. Or remove "
+            f"{pointer} and begin anew: on which days deliveries came is then forgotten."
+        )
+    return folder
 
 
 def _deliveries_so_far(home: Path) -> tuple[Delivery, ...]:

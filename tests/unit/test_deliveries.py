@@ -295,6 +295,19 @@ def test_a_damaged_manifest_of_records_is_told_and_not_guessed(toy):
         toy.ingest(date(2020, 3, 1))
 
 
+def test_without_the_records_in_force_nothing_begins_anew_unless_that_is_said(toy):
+    records = toy.ingest()
+    records.folder.rename(records.folder.with_name("moved away"))
+    toy.deliver("penalties/b.csv", HEAD + "P3,A1,90,2020-02-01\n")
+
+    with pytest.raises(StorageError, match="on which days deliveries came is then forgotten"):
+        toy.ingest(date(2020, 3, 1))
+
+    (records.folder.parent / "current.json").unlink()
+    toy.ingest(date(2020, 3, 1))
+    assert toy.penalties()[-1] == ("P3", 90.0, "2020-02-02", None)
+
+
 def test_the_manifest_names_the_parts_of_every_table_and_the_hash_of_every_file(toy):
     records = toy.ingest()
 
