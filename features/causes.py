@@ -20,7 +20,8 @@ from data.errors import NotFoundError, RequestError, did_you_mean
 from data.records import Records
 from data.schemas import TABLES
 from features.catalogue import Indicator, load_catalogue
-from features.point_in_time import known_population, known_tables
+from features.matrix import tables_as_of
+from features.point_in_time import known
 from features.reach import RATES, within_reach
 from features.snapshots import Snapshot
 
@@ -133,11 +134,13 @@ class _Side:
         self.as_of_date: date = snapshot.as_of_date
         self.records = records
         self.backend = records.connect(threads)
-        dates = [self.as_of_date]
-        population = known_population(self.backend.table("entities"), dates)
-        # Nearly every indicator asks for the population: it is worked out once and kept.
-        kept = self.backend.create_table("population", population, temp=True)
-        self.tables: dict[str, ir.Table] = {**known_tables(self.backend, records.tables, dates), "entities": kept}
+        self.tables: dict[str, ir.Table] = tables_as_of(self.backend, records.tables, [self.as_of_date])
+        # Indicators see no ids of records; whoever looks for causes must.
+        whole = {name: self._whole(name) for name in records.tables if name != "entities"}
+        self.records_as_of: dict[str, ir.Table] = {**self.tables, **whole}
+
+    def _whole(self, table: str) -> ir.Table:
+        return known(self.backend.table(table), TABLES[table], [self.as_of_date])
 
     def as_of(self, day: date) -> dict[str, ir.Table]:
         """Return the same tables, looked at from another day."""
@@ -156,8 +159,8 @@ class _Side:
 def _cause(item: Indicator, values: tuple[float, float], sides: tuple[_Side, _Side], entity_id: str) -> Cause:
     changes: list[RecordChange] = []
     n_older = {}
-    reached = [within_reach(item, side.tables, entity_id) for side in sides]
-    for name in reached[0]:
+    reached = [within_reach(item, side.records_as_of, entity_id) for side in sides]
+    for name in (name for name in reached[0] if any(name in side.records.tables for side in sides)):
         changed, n_same = _compare(name, reached[0][name], reached[1][name], sides)
         changes += changed
         if n_same and sides[0].as_of_date != sides[1].as_of_date:
