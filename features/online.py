@@ -11,6 +11,8 @@ Which store is newest is not said here: it is that of the grading in force, so t
 
 from __future__ import annotations
 
+import hashlib
+import mmap
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -134,11 +136,7 @@ def open_online(folder: Path) -> OnlineStore:
     """
     try:
         manifest = read_sealed(folder / "manifest.json", _REMEDY)
-        for name in _FILES:
-            if sha256_of(folder / name) != manifest["sha256"][name]:
-                raise StorageError(f"{folder / name} must be as it was written, it is not. {_REMEDY}")
-        # Views of the mapped files: a plain array is indexed faster than NumPy's memmap.
-        keys, values = (np.load(folder / name, mmap_mode="r").view(np.ndarray) for name in _FILES)
+        keys, values = (_mapped(folder / name, manifest["sha256"][name]) for name in _FILES)
     except FileNotFoundError as error:
         raise NotFoundError(
             f"{folder} must be an online store, {Path(error.filename).name} is not there. {_REMEDY}"
@@ -208,6 +206,21 @@ def _keys(entity_ids: pa.Array, width: int, snapshot: Snapshot) -> NDArray[np.by
     if (np.strings.str_len(keys) != pc.binary_length(entity_ids).to_numpy()).any():
         raise _unfit(snapshot, "have no entity_id that ends in the character NUL")
     return keys
+
+
+def _mapped(path: Path, sha256: str) -> NDArray[Any]:
+    """Map a file of NumPy's format; StorageError where it is not as it was written.
+
+    The hash is taken of the mapped bytes: that brings every page in, so that no look-up waits for one.
+    """
+    with path.open("rb") as file:
+        # An empty file cannot be mapped.
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if path.stat().st_size else None
+    if mapped is None or hashlib.sha256(mapped).hexdigest() != sha256:
+        raise StorageError(f"{path} must be as it was written, it is not. {_REMEDY}")
+    np.lib.format.read_magic(mapped)
+    shape, _, kind = np.lib.format.read_array_header_1_0(mapped)
+    return np.frombuffer(mapped, dtype=kind, offset=mapped.tell()).reshape(shape)
 
 
 def _unfit(snapshot: Snapshot, what: str) -> StorageError:

@@ -41,7 +41,7 @@ class NewestValues:
             return self._store
 
     def _open(self, folder: Path) -> OnlineStore | None:
-        seen = (folder, folder.stat().st_ino if folder.exists() else None)
+        seen = (folder, _written_at(folder))
         if seen == self._refused:
             return None
         try:
@@ -50,3 +50,11 @@ class NewestValues:
             self._refused = seen
             _LOG.warning("%s Until then each look-up reads the snapshot's Parquet file, which is slower.", error)
             return None
+
+
+def _written_at(folder: Path) -> int | None:
+    """Return when a folder got its name; None where it is not there."""
+    try:
+        return folder.stat().st_ctime_ns
+    except FileNotFoundError:
+        return None

@@ -140,23 +140,32 @@ def test_killed_at_any_moment_the_old_or_the_new_is_in_force_and_every_store_is_
 def test_without_its_store_or_with_a_damaged_one_the_city_answers_the_same_and_says_so_once(
     graded_city, snapshots, expected, caplog
 ):
-    put_in_force(graded_city, snapshots[0])
-    (folder,) = (graded_city.settings.var / "cities/toy/online").glob("2020-05-01-*")
+    home, (snapshot, *_) = graded_city.settings.var / "cities/toy", snapshots
+    store, parquet = (
+        home / "online" / snapshot.folder.name,
+        home / "snapshots" / snapshot.folder.name / "matrix.parquet",
+    )
     scorer = Scorer(graded_city.city, graded_city.settings)
 
-    (folder / "values.npy").write_bytes(b"damaged")
-    for _ in range(2):
-        assert snapshot_answered(scorer.score(ASKED, Asker("a", "", "test")), expected) == snapshots[0].snapshot_id
-    shutil.rmtree(folder)
-    for _ in range(2):
-        assert snapshot_answered(scorer.score(ASKED, Asker("a", "", "test")), expected) == snapshots[0].snapshot_id
-    said = [record.getMessage() for record in caplog.records]
-    assert ["values.npy must be as it was written" in said[0], "is not there" in said[1], len(said)] == [True, True, 2]
+    def ask_twice(scorer):
+        for _ in range(2):
+            replies = scorer.score(ASKED, Asker("reader", "", "test"))
+            assert snapshot_answered(replies, expected) == snapshot.snapshot_id
+        return [record.getMessage() for record in caplog.records]
 
-    put_in_force(graded_city, snapshots[0])
-    (graded_city.snapshot.folder.parent / snapshots[0].folder.name / "matrix.parquet").unlink()
-    assert snapshot_answered(scorer.score(ASKED, Asker("a", "", "test")), expected) == snapshots[0].snapshot_id
-    assert len(caplog.records) == 2
+    put_in_force(graded_city, snapshot)
+    shutil.rmtree(store)
+    (missing,) = ask_twice(scorer)
+    put_in_force(graded_city, snapshot)
+    (store / "values.npy").write_bytes(b"damaged")
+    _, damaged = ask_twice(scorer)
+    put_in_force(graded_city, snapshot)
+    # Now the store alone can answer.
+    parquet.unlink()
+
+    assert ask_twice(scorer) == [missing, damaged]
+    assert "manifest.json is not there. Run `qianfen grade`" in missing
+    assert "values.npy must be as it was written, it is not. Run `qianfen grade`" in damaged
 
 
 def put_in_force(graded_city, snapshot):
