@@ -33,6 +33,7 @@ from training.shap_tables import compile as compile_tables
 
 KINDS = ("expert_card", "lightgbm", "lightgbm_offset")
 BLOCK_ROWS = 20_000
+_FEW_ROWS = 100
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,9 @@ class AdditiveModel:
         values = self.values(X)
         raw = self.offset.alpha + self.offset.slope * self.card.points(values).sum(axis=1)
         if self.booster is not None:
-            raw = raw + np.asarray(self.booster.predict(values, raw_score=True))
+            # One thread for a few rows: several would wait for each other, on a busy machine for milliseconds.
+            threads = {"num_threads": 1} if len(values) <= _FEW_ROWS else {}
+            raw = raw + np.asarray(self.booster.predict(values, raw_score=True, **threads))
         return np.asarray(raw, dtype=np.float64)
 
     def log_odds(self, X: NDArray[np.float64] | pd.DataFrame) -> NDArray[np.float64]:

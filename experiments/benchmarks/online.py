@@ -38,7 +38,7 @@ SINGLES = {"online": 5_000, "SQLite columns": 5_000, "SQLite bytes": 5_000, "Duc
 GOALS = {"one, median microseconds": 50.0, "a thousand, median milliseconds": 5.0, "MiB on disk": 300.0}
 """What the online store is to stay below."""
 
-_NAMES_OF_FIGURES = (*GOALS, "one, p99 microseconds")
+_NAMES_OF_FIGURES = (*GOALS, "one, p99 microseconds", "a thousand, processor milliseconds")
 
 
 @click.command("online", help=__doc__)
@@ -130,7 +130,11 @@ def read_side(side: str, var: Path) -> dict[str, Any]:
         return list(entity_ids.take(generator.integers(0, len(entity_ids), n)).to_pylist())
 
     digest = hashlib.sha256(look_up(some(N_AT_ONCE)).tobytes()).hexdigest()
-    many = _seconds_each(look_up, [some(N_AT_ONCE) for _ in range(N_TIMES)])
+    requests = [some(N_AT_ONCE) for _ in range(N_TIMES)]
+    before = time.process_time()
+    many = _seconds_each(look_up, requests)
+    # Other work on the machine stretches a median of a thousand look-ups, but not what the processor spends on them.
+    processor = time.process_time() - before
     one = _seconds_each(look_up, [[entity_id] for entity_id in some(SINGLES[side])])
     size = _size(path)
     shutil.rmtree(folder)
@@ -142,6 +146,7 @@ def read_side(side: str, var: Path) -> dict[str, Any]:
         "one, median microseconds": float(np.median(one)) * 1e6,
         "one, p99 microseconds": float(np.percentile(one, 99)) * 1e6,
         "a thousand, median milliseconds": float(np.median(many)) * 1e3,
+        "a thousand, processor milliseconds": processor / N_TIMES * 1e3,
         "MiB on disk": size / MIB,
         "digest": digest,
     }

@@ -28,7 +28,7 @@ from serving.lookups import Asker, record_lookups
 from serving.request import ScoreItem
 from serving.scoring import Scorer
 
-N_ENTITIES, N_SINGLES, N_AT_ONCE, N_TIMES = 50_000, 300, 1_000, 5
+N_ENTITIES, N_SINGLES, N_AT_ONCE, N_TIMES = 20_000, 300, 1_000, 5
 CITY = "synthetic"
 STEPS = (("synthetic", "--entities", "{n_entities}"), ("train", CITY), ("grade", CITY))
 SIDES = ("online", "Parquet")
