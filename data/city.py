@@ -106,9 +106,21 @@ class Linking(_Section):
     bar: float = Field(
         default=0.8, gt=0.5, le=1.0, description="share of certainty from which a row is linked without a person"
     )
+    coverage: float = Field(
+        default=0.9, gt=0.0, lt=1.0, description="share of such rows whose entity is in the register at all"
+    )
+    register_size: int = Field(default=1_300_000, gt=0, description="about how many entities the register has")
     places: tuple[str, ...] | None = Field(
         default=None, description="how names write the city's own name; by default name_zh with and without 市"
     )
+
+    @property
+    def prior_odds(self) -> float:
+        """Odds of a row belonging to one entity drawn at random, against to none of the register.
+
+        They are stated, not counted: the size of the register grows, and what grows must not move what was linked.
+        """
+        return self.coverage / (1 - self.coverage) / self.register_size
 
 
 class Model(_Section):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -46,7 +46,7 @@ def linkage_fingerprint(city: City, settings: Settings) -> str:
     files = [sha256_of(path) for path in (FILE, *REFERENCE_FILES)]
     decisions = [asdict(decision) for decision in read_decisions(city, settings)]
     code = source_fingerprint(*(f"data.linking.{module}" for module in _CODE))
-    return fingerprint(city.name, city.linking.bar, city.places, files, code, decisions)
+    return fingerprint(city.name, city.linking.model_dump(), city.places, files, code, decisions)
 
 
 def link_parts(city: City, settings: Settings, tables: dict[str, list[Part]], folder: Path, progress: Progress) -> Path:
@@ -73,7 +73,7 @@ def link_parts(city: City, settings: Settings, tables: dict[str, list[Part]], fo
         _load_register(connection, folder / "tables" / "entities.parquet")
         verdicts = verdicts_by_name(read_decisions(city, settings))
         _settle(connection, verdicts)
-        _score_others(connection, city.places, progress)
+        _score_others(connection, city, progress)
         _decide(connection, verdicts, city.linking.bar)
         target = _publish(connection, folder, progress)
     shutil.rmtree(spill, ignore_errors=True)
@@ -134,7 +134,7 @@ def _settle(connection: duckdb.DuckDBPyConnection, verdicts: Mapping[tuple[str, 
     """)
 
 
-def _score_others(connection: duckdb.DuckDBPyConnection, places: Sequence[str], progress: Progress) -> None:
+def _score_others(connection: duckdb.DuckDBPyConnection, city: City, progress: Progress) -> None:
     """Make `scored`: the odds of every pair that may be one entity; settled names have their one."""
     (n_settled,), (n_other,) = connection.execute("""
         SELECT count(*) FROM settled UNION ALL (SELECT count(*) FROM given ANTI JOIN settled USING (id))
@@ -142,9 +142,9 @@ def _score_others(connection: duckdb.DuckDBPyConnection, places: Sequence[str], 
     progress(f"  {n_settled:,} names are borne by one entity alone, {n_other:,} others are compared with the register")
     if n_other:
         others = "SELECT id, name, nullif(region, '') AS region FROM given ANTI JOIN settled USING (id)"
-        create_names(connection, "row_names", others, places)
-        create_names(connection, "entity_names", "SELECT id, name, region FROM bearers", places)
-        score(connection)
+        create_names(connection, "row_names", others, city.places)
+        create_names(connection, "entity_names", "SELECT id, name, region FROM bearers", city.places)
+        score(connection, city.linking.prior_odds)
     else:
         connection.execute("CREATE TEMP TABLE scored (left_id BIGINT, right_id BIGINT, odds DOUBLE)")
     connection.execute(f"INSERT INTO scored SELECT id, bearer, {SURE} FROM settled")

@@ -18,8 +18,6 @@ from data.codes import REFERENCE
 from data.linking.names import add_sounds, create_pairs
 
 FILE = REFERENCE / "linkage_model.csv"
-PRIOR_ODDS = 0.9 / 0.1 / 1_300_000
-"""Of a row belonging to one entity drawn at random against to none: nine rows in ten are of one of 1.3 M entities."""
 FLOOR = 0.01
 """Pairs with lower odds than this are no candidates: nobody would look at them."""
 
@@ -51,11 +49,12 @@ COMPARISONS: dict[str, dict[str, str]] = {
 """Levels of each comparison in the order in which they are tried, as conditions on a row (l) and an entity (r)."""
 
 
-def score(connection: duckdb.DuckDBPyConnection) -> None:
+def score(connection: duckdb.DuckDBPyConnection, prior_odds: float) -> None:
     """Make the table `scored` (left_id, right_id, odds) from the tables of names `row_names` and `entity_names`.
 
     `odds` are those of the pair alone, against the row belonging to no entity of the register; pairs below FLOOR are
-    left out. Both tables are of data.linking.names, with `id` and `region`.
+    left out. Both tables are of data.linking.names, with `id` and `region`. `prior_odds` are those of a row and an
+    entity drawn at random (`data.city.Linking.prior_odds`).
     """
     compare(connection)
     connection.execute("""
@@ -71,7 +70,7 @@ def score(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE scored AS
         SELECT left_id, right_id, pow(2, match_weight) AS odds
-        FROM {_predict(connection)} JOIN compared ON pair = unique_id_l WHERE match_weight >= log2({FLOOR})
+        FROM {_predict(connection, prior_odds)} JOIN compared ON pair = unique_id_l WHERE match_weight >= log2({FLOOR})
     """)
     for table in ("splink_left", "splink_right", "splink_pairs"):
         connection.execute(f"DROP TABLE {table}")
@@ -97,11 +96,11 @@ def compare(connection: duckdb.DuckDBPyConnection) -> None:
     """)
 
 
-def settings() -> dict[str, Any]:
+def settings(prior_odds: float) -> dict[str, Any]:
     """Return the model as Splink's settings."""
     return {
         "link_type": "link_only",
-        "probability_two_random_records_match": PRIOR_ODDS / (1 + PRIOR_ODDS),
+        "probability_two_random_records_match": prior_odds / (1 + prior_odds),
         "blocking_rules_to_generate_predictions": ["l.unique_id = r.unique_id"],
         "comparisons": [{"output_column_name": name, "comparison_levels": _levels(name)} for name in COMPARISONS],
         "retain_matching_columns": False,
@@ -109,7 +108,7 @@ def settings() -> dict[str, Any]:
     }
 
 
-def _predict(connection: duckdb.DuckDBPyConnection) -> str:
+def _predict(connection: duckdb.DuckDBPyConnection, prior_odds: float) -> str:
     """Score the registered pairs; return the name of the table of predictions."""
     from splink import DuckDBAPI, Linker
 
@@ -117,7 +116,7 @@ def _predict(connection: duckdb.DuckDBPyConnection) -> str:
     logging.getLogger("splink").setLevel(logging.ERROR)
     api = DuckDBAPI(connection)
     sides = [api.register(f"splink_{side}", dataset_display_name=side) for side in ("left", "right")]
-    linker = Linker(sides, settings(), log_level=None, validate_settings=False)
+    linker = Linker(sides, settings(prior_odds), log_level=None, validate_settings=False)
     linker.table_management.register_blocked_pairs_for_predict(
         api.register("splink_pairs", dataset_display_name="pairs")
     )

@@ -52,7 +52,8 @@ def create_names(connection: duckdb.DuckDBPyConnection, table: str, query: str, 
 
     Notes
     -----
-    Added are `name_key` (the name in normal form), `core`, `trade` (characters of the core before its industry words),
+    Added are `name_key` (the name in normal form), `core`, `trade` (characters of the core before its industry words;
+    all where it has no others),
     `form` (legal form, '' without), `place` (where the city's name stands: start, inside, both or none) and `district`
     ('' without). A remark in brackets before or after the name is no part of the core, unless it tells a branch.
     """
@@ -79,7 +80,8 @@ def create_names(connection: duckdb.DuckDBPyConnection, table: str, query: str, 
         ),
         cored AS (SELECT *, CASE WHEN cut = '' THEN bare ELSE cut END AS core FROM cut)
         SELECT * EXCLUDE (name, bare, lead, rest, cut, leads, stands),
-            greatest(length(regexp_replace(core, {literal(_industry_pattern())}, '')), 1)::INTEGER AS trade,
+            coalesce(nullif(length(regexp_replace(core, {literal(_industry_pattern())}, '')), 0), length(core))::INTEGER
+                AS trade,
             ['none', 'start', 'inside', 'both'][leads + stands + 1] AS place
         FROM cored
     """)

@@ -46,14 +46,14 @@ def benchmark(environment: Mapping[str, str], entities: int, rows: int, bar: flo
     with connect(settings.threads) as connection:
         load_trials(connection, trials)
         outcomes = link_trials(connection, trials.trials, bar)
-        write_errors(outcomes, dict(trials.register), settings.var / "bench" / "linkage_errors.csv")
+        write_errors(outcomes, dict(reversed(trials.register)), settings.var / "bench" / "linkage_errors.csv")
         checks |= _checks(f"{len(trials.register):,} entities", outcomes)
         fill_register(connection, entities, PLACES)
         _draw_rows(connection, names, trials, rows, tune)
         run, large = _at_scale(connection, environment, outcomes[:rows], bar)
         n_entities = connection.execute("SELECT count(*) FROM dense").fetchone()
         checks |= _checks(f"{n_entities[0] if n_entities else 0:,} entities", large)
-        register = dict(connection.execute("SELECT code, name FROM dense").fetchall())
+        register = dict(reversed(connection.execute("SELECT code, name FROM dense").fetchall()))
         write_errors(large, register, settings.var / "bench" / "linkage_errors_at_scale.csv")
     work = f"{rows:,} names against {entities:,} entities: `qianfen ingest` with the register read already"
     return Report(

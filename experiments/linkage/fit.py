@@ -1,7 +1,7 @@
 """Fit the linkage model on the tuning half of the Beijing names: `python -m experiments.linkage.fit`.
 
-u of the core is counted over all pairs of different entities; that of the other comparisons over those pairs alone that
-meet, since they are looked at only there. m is counted over the trials of the tuning half, every kind of damage alike.
+m is counted over the trials of the tuning half, every kind of damage alike. u of the core is counted over all pairs of
+different entities; that of the other comparisons over those pairs alone that meet, since they are looked at only there.
 Regions are not in the files: the figures of that comparison are judgements, stated in docs/linking.md.
 """
 
@@ -25,6 +25,8 @@ from experiments.linkage.trials import ABSENT, AS_WRITTEN, load_trials, make_tri
 REGION = {"unknown": (0.5, 0.5), "same": (0.45, 0.05), "other, a company": (0.04, 0.13), "else": (0.01, 0.32)}
 """Half of all rows give no region. A company may be inspected where it is not registered, a shop hardly."""
 _SMALLEST = 1e-12
+_OTHER_DISTRICT = (0.0001, 0.003)
+"""Names of two districts hardly met among so few; that they are one entity is as unlikely as with a shop's region."""
 
 Counts = dict[str, dict[str, float]]
 
@@ -39,6 +41,7 @@ def main() -> None:
         _create_seen(connection)
         m = _shares_of_true(connection)
         u = _shares_of_others(connection)
+        m["place"]["elsewhere"], u["place"]["elsewhere"] = _OTHER_DISTRICT
     lines = [
         (comparison, level, f"{_held(m[comparison].get(level, 0)):.4g}", f"{_held(u[comparison].get(level, 0)):.4g}")
         for comparison in COMPARISONS
@@ -87,20 +90,37 @@ def _shares_of_true(connection: duckdb.DuckDBPyConnection) -> Counts:
 
 
 def _shares_of_others(connection: duckdb.DuckDBPyConnection) -> Counts:
-    """Return u: shares of the levels among pairs of different entities, as they are written."""
-    as_written = f"NOT is_true AND kind IN ('{AS_WRITTEN}', '{ABSENT}')"
-    counts: Counts = {"region": {level: u for level, (_, u) in REGION.items()}}
-    (n_pairs,) = connection.execute(f"""
-        SELECT count(*) FILTER (kind IN ('{AS_WRITTEN}', '{ABSENT}')) * (SELECT count(*) FROM register) FROM trials
-    """).fetchone()
-    for comparison in ("core", "place", "form"):
-        rows = connection.execute(f"SELECT {comparison}, count(*) FROM seen WHERE {as_written} GROUP BY ALL").fetchall()
-        of = n_pairs if comparison == "core" else sum(n for _, n in rows)
-        # Half a pair more for what was never seen: not seen is not impossible.
-        counts[comparison] = {level: 0.5 / of for level in COMPARISONS[comparison]}
-        counts[comparison] |= {level: (n + 0.5) / of for level, n in rows}
-    counts["core"]["else"] = 1 - sum(n for level, n in counts["core"].items() if level != "else")
+    """Return u: shares of the levels among pairs of different entities.
+
+    Of place and form every kind of row weighs the same, as in m: a row that leaves its place out does so whether or not
+    its entity is registered, so that it must not speak for an entity.
+    """
+    counts: Counts = {"region": {level: u for level, (_, u) in REGION.items()}, "core": _core_of_others(connection)}
+    for comparison in ("place", "form"):
+        rows = connection.execute(f"""
+            SELECT level, avg(share) FROM (
+                SELECT kind, level, coalesce(n, 0) / sum(n) OVER (PARTITION BY kind) AS share
+                FROM (SELECT DISTINCT kind FROM seen WHERE NOT is_true)
+                CROSS JOIN (SELECT DISTINCT {comparison} AS level FROM seen)
+                LEFT JOIN (SELECT kind, {comparison} AS level, count(*) AS n FROM seen WHERE NOT is_true GROUP BY ALL)
+                    USING (kind, level)
+            ) GROUP BY level
+        """).fetchall()
+        counts[comparison] = dict(rows)
     return counts
+
+
+def _core_of_others(connection: duckdb.DuckDBPyConnection) -> dict[str, float]:
+    """Return u of the core, over all pairs of names as they are written, whether they meet or not."""
+    kinds = f"kind IN ('{AS_WRITTEN}', '{ABSENT}')"
+    row = connection.execute(f"""
+        SELECT count(*) FILTER ({kinds}) * (SELECT count(*) FROM register) FROM trials
+    """).fetchone()
+    assert row is not None, "a count always yields a row"
+    seen = connection.execute(f"SELECT core, count(*) FROM seen WHERE NOT is_true AND {kinds} GROUP BY ALL").fetchall()
+    # Half a pair more: not seen is not impossible.
+    shares = {level: (dict(seen).get(level, 0) + 0.5) / row[0] for level in COMPARISONS["core"]}
+    return {**shares, "else": 1 - sum(shares.values())}
 
 
 def _held(share: float) -> float:

@@ -9,6 +9,7 @@ from datetime import date
 
 import duckdb
 
+from data.city import Linking
 from data.linking.model import score
 from data.linking.timeline import Candidate, Choice, choose
 from experiments.linkage.trials import ABSENT, Trial
@@ -64,7 +65,7 @@ class Figures:
 
 def link_trials(connection: duckdb.DuckDBPyConnection, trials: Sequence[Trial], bar: float) -> list[Outcome]:
     """Link what `load_trials` loaded, as data.linking does, on a day on which everything is known."""
-    score(connection)
+    score(connection, Linking().prior_odds)
     scored = connection.execute("""
         SELECT trials.id, register.code, odds, l.name_key = r.name_key FROM scored
         JOIN trials ON trials.id = left_id JOIN register ON register.id = right_id

@@ -89,7 +89,7 @@ def test_splink_weighs_a_pair_as_the_table_of_levels_says(connection):
     names_of(connection, "row_names", ["万信源科技发展有限公司"])
     names_of(connection, "entity_names", ["北京万信源科技发展有限公司", "北京别家商贸有限公司"])
 
-    score(connection)
+    score(connection, 9 / 1_300_000)
 
     ((left, right, odds),) = connection.execute("FROM scored").fetchall()
     ratio = 1.0
@@ -106,7 +106,7 @@ def test_every_level_has_its_parameters_and_they_are_shares():
             m, u = parameters()[comparison, level]
             assert 0 < m <= 1
             assert 0 < u <= 1
-    assert len(settings()["comparisons"]) == len(COMPARISONS)
+    assert len(settings(0.1)["comparisons"]) == len(COMPARISONS)
 
 
 @pytest.mark.parametrize(
