@@ -51,7 +51,10 @@ class Forest:
     value: NDArray[np.float64]
 
     def raw_score(self, bins: NDArray[Any]) -> NDArray[np.float64]:
-        """Return the raw score (n_rows,) of binned rows, trees added in LightGBM's order."""
+        """Return the raw score (n_rows,) of binned rows, trees added in LightGBM's order.
+
+        As LightGBM's raw score that of a random forest is the sum of its trees; its prediction is their mean.
+        """
         raw = np.zeros(len(bins))
         add_leaves(bins, self.roots, self.right, self.feature, self.follows, self.value, raw)
         return raw
@@ -80,8 +83,6 @@ def bits_of(
 
 def forest_of(model: Model, bins: Bins) -> Forest:
     """Lay the trees of a model out as edges."""
-    # A random forest's raw score is the mean of its trees.
-    scale = 1.0 / len(model.trees) if model.average_output else 1.0
     n_words = -(-int(bins.counts.max(initial=1)) // WORD)
     roots, edges = [0], list[_Edge]()
     for tree in model.trees:
@@ -101,7 +102,7 @@ def forest_of(model: Model, bins: Bins) -> Forest:
         before=np.array([e.before for e in edges], dtype=np.int64),
         follows=np.frombuffer(follows, dtype="<u8").astype(np.uint64).reshape(len(edges), n_words),
         fraction=np.array([e.fraction for e in edges]),
-        value=np.array([e.value * scale for e in edges]),
+        value=np.array([e.value for e in edges]),
     )
 
 

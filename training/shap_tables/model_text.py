@@ -48,7 +48,6 @@ class Model:
 
     digest: str
     feature_names: tuple[str, ...]
-    average_output: bool
     trees: tuple[Tree, ...]
 
     @property
@@ -86,7 +85,6 @@ def parse(text: str) -> Model:
         return Model(
             digest=digest_of(text),
             feature_names=tuple(header["feature_names"].split(" ")),
-            average_output="average_output" in head.splitlines(),
             trees=tuple(_tree(number, dict(_pairs(part))) for number, part in enumerate(parts)),
         )
     except (KeyError, ValueError) as error:
