@@ -181,6 +181,21 @@ def load_snapshot(folder: Path) -> Snapshot:
     return _open(folder)
 
 
+def write_rows(path: Path, batches: Iterable[pa.RecordBatch], names: Sequence[str]) -> None:
+    """Write rows as a snapshot holds them, in groups of ROWS_IN_A_GROUP; no more than a group and a batch are held."""
+    schema = pa.schema([("entity_id", pa.string()), ("as_of_date", pa.date32()), *((n, pa.float64()) for n in names)])
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        waiting = schema.empty_table()
+        for batch in batches:
+            waiting = pa.concat_tables([waiting, pa.Table.from_batches([batch]).cast(schema)])
+            whole = waiting.num_rows - waiting.num_rows % ROWS_IN_A_GROUP
+            if whole:
+                writer.write_table(waiting.slice(0, whole).combine_chunks(), row_group_size=ROWS_IN_A_GROUP)
+                waiting = waiting.slice(whole)
+        if waiting.num_rows:
+            writer.write_table(waiting.combine_chunks(), row_group_size=ROWS_IN_A_GROUP)
+
+
 def _write(
     folder: Path,
     batches: Iterable[pa.RecordBatch],
@@ -192,7 +207,7 @@ def _write(
     """Write the matrix and its manifest; the same rows give the same bytes, in whatever batches they come."""
     names = load_catalogue().names
     path = folder / "matrix.parquet"
-    _write_rows(path, batches, names)
+    write_rows(path, batches, names)
     sources = {
         "snapshot_id": snapshot_id,
         "city": records.city_name,
@@ -214,21 +229,6 @@ def _write(
     }
     write_sealed(folder / "manifest.json", sources | counts)
     return int(matrix.num_rows)
-
-
-def _write_rows(path: Path, batches: Iterable[pa.RecordBatch], names: Sequence[str]) -> None:
-    """Write rows in groups of ROWS_IN_A_GROUP; no more than a group and a batch are held at once."""
-    schema = pa.schema([("entity_id", pa.string()), ("as_of_date", pa.date32()), *((n, pa.float64()) for n in names)])
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        waiting = schema.empty_table()
-        for batch in batches:
-            waiting = pa.concat_tables([waiting, pa.Table.from_batches([batch]).cast(schema)])
-            whole = waiting.num_rows - waiting.num_rows % ROWS_IN_A_GROUP
-            if whole:
-                writer.write_table(waiting.slice(0, whole).combine_chunks(), row_group_size=ROWS_IN_A_GROUP)
-                waiting = waiting.slice(whole)
-        if waiting.num_rows:
-            writer.write_table(waiting.combine_chunks(), row_group_size=ROWS_IN_A_GROUP)
 
 
 def _share_missing(matrix: pq.FileMetaData) -> dict[str, float]:

@@ -36,7 +36,13 @@ def benchmark(environment: Mapping[str, str], sizes: Sequence[int]) -> Report:
     """Run every step at every size."""
     measured = {size: _one_size(size, environment) for size in sizes}
     rows = tuple(
-        Row(f"{size:,}: {step}", (run.seconds,), size if step != "score one" else None, run.peak_rss_mib)
+        Row(
+            f"{size:,}: {step}",
+            (run.seconds,),
+            size if step != "score one" else None,
+            run.peak_rss_mib,
+            (run.cpu_seconds,),
+        )
         for size, runs in measured.items()
         for step, run in runs.items()
     )

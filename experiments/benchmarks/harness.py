@@ -1,7 +1,8 @@
 """Measure a command in a process of its own, and report many measurements in one format.
 
 A benchmark yields a `Report`; `publish` writes it to ``var/bench/<name>.json`` and prints it as a table. Peak memory is
-that of the whole process tree: the resident sets of a command and all its children, added, sampled every 50 ms.
+that of the whole process tree: the resident sets of a command and all its children, added, sampled every 50 ms. CPU
+time, user and system, is that of the whole tree too; where others share the machine, it drifts less than wall time.
 """
 
 from __future__ import annotations
@@ -34,11 +35,12 @@ class BenchmarkError(Exception):
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a command: wall time, peak memory of its process tree, and what it printed."""
+    """One run of a command: wall time, peak memory and CPU time of its process tree, and what it printed."""
 
     seconds: float
     peak_rss_mib: float
     output: str
+    cpu_seconds: float
 
 
 @dataclass(frozen=True)
@@ -55,17 +57,25 @@ class Row:
         Rows that one run works on; None where a rate means nothing.
     peak_rss_mib : float
         Highest peak of all runs.
+    cpu_seconds : tuple of float
+        User and system time of each run, all threads and children added; empty where it was not taken.
     """
 
     what: str
     seconds: tuple[float, ...]
     n_rows: int | None
     peak_rss_mib: float
+    cpu_seconds: tuple[float, ...] = ()
 
     @property
     def median_seconds(self) -> float:
         """Median wall time."""
         return statistics.median(self.seconds)
+
+    @property
+    def median_cpu_seconds(self) -> float | None:
+        """Median CPU time."""
+        return statistics.median(self.cpu_seconds) if self.cpu_seconds else None
 
     @property
     def rows_per_second(self) -> float | None:
@@ -80,6 +90,8 @@ class Row:
             "median_seconds": round(self.median_seconds, 4),
             "rows_per_second": round(self.rows_per_second, 1) if self.rows_per_second else None,
             "peak_rss_mib": round(self.peak_rss_mib, 1),
+            "cpu_seconds": [round(s, 4) for s in self.cpu_seconds],
+            "median_cpu_seconds": None if self.median_cpu_seconds is None else round(self.median_cpu_seconds, 4),
         }
 
 
@@ -108,18 +120,18 @@ class Report:
 def measure(command: Sequence[str], environment: Mapping[str, str], limit_seconds: float = 3600.0) -> Run:
     """Run a command to its end and measure it; BenchmarkError with its last lines where it fails."""
     with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
-        started = time.perf_counter()
+        started, used = time.perf_counter(), _cpu_of_ended_children()
         process = subprocess.Popen(list(command), env=dict(environment), stdout=output, stderr=subprocess.STDOUT)
         try:
             peak = _watch(process, started + limit_seconds)
         finally:
             process.kill()
-        seconds = time.perf_counter() - started
+        seconds, cpu_seconds = time.perf_counter() - started, _cpu_of_ended_children() - used
         output.seek(0)
         text = output.read()
     if process.returncode != 0:
         raise BenchmarkError(f"`{' '.join(command)}` must end with 0, got {process.returncode}:\n{text[-2000:]}")
-    return Run(seconds, peak / MIB, text)
+    return Run(seconds, peak / MIB, text, cpu_seconds)
 
 
 def take_turns(
@@ -133,7 +145,13 @@ def take_turns(
             if turn >= warm_ups:
                 kept[what].append(run)
     return tuple(
-        Row(what, tuple(r.seconds for r in done), n_rows, max(r.peak_rss_mib for r in done))
+        Row(
+            what,
+            tuple(r.seconds for r in done),
+            n_rows,
+            max(r.peak_rss_mib for r in done),
+            tuple(r.cpu_seconds for r in done),
+        )
         for what, done in kept.items()
     )
 
@@ -162,10 +180,13 @@ def as_table(report: Report) -> str:
     """Return the report as a table for a terminal."""
     width = max(len(row.what) for row in report.rows)
     lines = [f"{report.name}: {report.work}", ""]
-    lines.append(f"{'':{width}}  {'median s':>9}  {'runs':>4}  {'rows/s':>12}  {'peak MiB':>9}")
+    lines.append(f"{'':{width}}  {'median s':>9}  {'CPU s':>7}  {'runs':>4}  {'rows/s':>12}  {'peak MiB':>9}")
     for row in report.rows:
         rate = f"{row.rows_per_second:,.0f}" if row.rows_per_second else "-"
-        figures_of_row = f"{row.median_seconds:9.2f}  {len(row.seconds):4d}  {rate:>12}  {row.peak_rss_mib:9,.0f}"
+        cpu = "-" if row.median_cpu_seconds is None else f"{row.median_cpu_seconds:.2f}"
+        figures_of_row = (
+            f"{row.median_seconds:9.2f}  {cpu:>7}  {len(row.seconds):4d}  {rate:>12}  {row.peak_rss_mib:9,.0f}"
+        )
         lines.append(f"{row.what:{width}}  {figures_of_row}")
     for title, figures in (("ratios", report.ratios), ("checks", report.checks)):
         lines += ["", *(f"{title}: {name} {value:.4g}" for name, value in figures.items())] if figures else []
@@ -187,6 +208,12 @@ def _watch(process: subprocess.Popen[bytes], deadline: float) -> int:
         peak = max(peak, _resident(tree))
         time.sleep(SAMPLING_SECONDS)
     return peak
+
+
+def _cpu_of_ended_children() -> float:
+    """Return the CPU time of all processes that this one started and that have ended, their own children included."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def _resident(tree: psutil.Process) -> int:
