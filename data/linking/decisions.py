@@ -63,8 +63,8 @@ class Decision:
 
 
 def item_of(name_key: str, region: str) -> str:
-    """Return eight hexadecimal digits that stand for a name in normal form and a region."""
-    return fingerprint(name_key, region)[:8]
+    """Return twelve hexadecimal digits that stand for a name in normal form and a region."""
+    return fingerprint(name_key, region)[:12]
 
 
 def read_decisions(city: City, settings: Settings) -> tuple[Decision, ...]:

@@ -196,15 +196,17 @@ def _candidates(connection: duckdb.DuckDBPyConnection) -> dict[int, list[Candida
 def _publish(connection: duckdb.DuckDBPyConnection, folder: Path, progress: Progress) -> Path:
     target = folder / "linkage.parquet"
     query = f"""
-        SELECT table_name, part_id, record_id, source_file, source_row, item, coalesce(number, 1) AS number, entity_id,
-            method, score, linked_at, unlinked_at,
+        SELECT given.id, table_name, part_id, record_id, source_file, source_row, item,
+            coalesce(number, 1) AS number, entity_id, method, score, linked_at, unlinked_at,
             CASE WHEN given.id IS NULL THEN {literal(NO_WORD)} ELSE reason END AS reason
         FROM named_rows LEFT JOIN given USING (name_key, region)
         LEFT JOIN candidates ON candidates.id = given.id
         LEFT JOIN links ON links.id = given.id AND links.known_at = named_rows.known_at
     """
     connection.execute(f"CREATE TEMP TABLE linked AS {query}")
-    write_parquet(connection, "SELECT * FROM linked ORDER BY table_name, part_id, record_id, number", target)
+    write_parquet(
+        connection, "SELECT * EXCLUDE (id) FROM linked ORDER BY table_name, part_id, record_id, number", target
+    )
     write_parquet(connection, _names_query(), folder / "names.parquet")
     counts = connection.execute("""
         SELECT count(*) FILTER (method = 'name' AND number = 1), count(*) FILTER (method = 'score' AND number = 1),
@@ -223,24 +225,23 @@ def _names_query() -> str:
     """Return the query of names.parquet: each name, what became of its rows, and its candidates."""
     return """
         WITH standing AS (
-            SELECT item, table_name, record_id,
+            SELECT id, table_name, record_id,
                 bool_or(entity_id IS NOT NULL AND unlinked_at IS NULL) AS is_linked,
                 max(entity_id) FILTER (unlinked_at IS NULL) AS entity_id,
                 max(method) FILTER (unlinked_at IS NULL) AS method, max(score) FILTER (unlinked_at IS NULL) AS score,
                 max(reason) AS reason
-            FROM linked WHERE item IS NOT NULL GROUP BY ALL
+            FROM linked WHERE id IS NOT NULL GROUP BY ALL
         ),
         counted AS (
-            SELECT item, count(*) AS n_rows, count(*) FILTER (NOT is_linked) AS n_waiting,
+            SELECT id, count(*) AS n_rows, count(*) FILTER (NOT is_linked) AS n_waiting,
                 list_sort(list(DISTINCT table_name)) AS tables, max(reason) FILTER (NOT is_linked) AS reason,
                 list_sort(list(DISTINCT entity_id) FILTER (is_linked)) AS entity_ids,
                 min(method) FILTER (is_linked) AS method, min(score) FILTER (is_linked) AS score
-            FROM standing GROUP BY item
+            FROM standing GROUP BY id
         )
-        SELECT counted.item, given.name, given.name_key, given.region, n_rows, n_waiting, tables, entity_ids, method,
-            score, reason, candidates
-        FROM given JOIN candidates USING (id) JOIN counted ON counted.item = candidates.item
-        ORDER BY given.name_key, given.region
+        SELECT item, name, name_key, region, n_rows, n_waiting, tables, entity_ids, method, score, reason, candidates
+        FROM given JOIN candidates USING (id) JOIN counted USING (id)
+        ORDER BY name_key, region
     """
 
 

@@ -78,20 +78,21 @@ def read_items(records: Records) -> list[ReviewItem]:
         rows = connection.execute(f"""
             WITH register AS (
                 SELECT entity_id, arg_max(name, (known_at, event_date)) AS name,
-                    coalesce(arg_max(region_code, (known_at, event_date)), '') AS region
+                    coalesce(arg_max(region_code, (known_at, event_date)), '') AS place
                 FROM read_parquet({literal(str(records.tables["entities"]))}) GROUP BY entity_id
             ),
             suggested AS (
-                SELECT item, list(
-                    {{'entity_id': entity_id, 'name': register.name, 'region': register.region, 'share': share}}
+                SELECT name_key, region, list(
+                    {{'entity_id': entity_id, 'name': register.name, 'region': register.place, 'share': share}}
                     ORDER BY share DESC, entity_id
                 ) AS suggestions
-                FROM (SELECT item, unnest(candidates, recursive := true) FROM read_parquet({literal(str(path))}))
-                JOIN register USING (entity_id) GROUP BY item
+                FROM (SELECT name_key, region, unnest(candidates, recursive := true)
+                    FROM read_parquet({literal(str(path))}))
+                JOIN register USING (entity_id) GROUP BY name_key, region
             )
             SELECT item, name, name_key, region, n_rows, n_waiting, tables, coalesce(entity_ids, []), method, score,
                 coalesce(reason, ''), coalesce(suggestions, [])
-            FROM read_parquet({literal(str(path))}) LEFT JOIN suggested USING (item)
+            FROM read_parquet({literal(str(path))}) LEFT JOIN suggested USING (name_key, region)
             ORDER BY n_waiting DESC, name_key, region
         """).fetchall()
     return [

@@ -53,7 +53,7 @@ def benchmark(environment: Mapping[str, str], entities: int, rows: int, bar: flo
         run, large = _at_scale(connection, environment, outcomes[:rows], bar)
         n_entities = connection.execute("SELECT count(*) FROM dense").fetchone()
         checks |= _checks(f"{n_entities[0] if n_entities else 0:,} entities", large)
-        register = dict(reversed(connection.execute("SELECT code, name FROM dense").fetchall()))
+        register = dict(connection.execute("SELECT code, name FROM dense").fetchall()) | dict(reversed(trials.register))
         write_errors(large, register, settings.var / "bench" / "linkage_errors_at_scale.csv")
     work = f"{rows:,} names against {entities:,} entities: `qianfen ingest` with the register read already"
     return Report(

@@ -84,16 +84,16 @@ def read_outcomes(connection: duckdb.DuckDBPyConnection, var: Path, outcomes: Se
         )
         SELECT entity_id, coalesce(method, ''), coalesce(score, share, 0), likeliest, link.reason, bearers.code
         FROM read_parquet({literal(str(folder / "linkage.parquet"))}) AS link
-        LEFT JOIN (
-            SELECT item, candidates[1].entity_id AS likeliest, candidates[1].share AS share
-            FROM read_parquet({literal(str(folder / "names.parquet"))})
-        ) USING (item)
         JOIN rows ON rows.id = source_row LEFT JOIN bearers ON bearers.name_key = normalise_name(rows.name)
+        LEFT JOIN (
+            SELECT name_key, candidates[1].entity_id AS likeliest, candidates[1].share AS share
+            FROM read_parquet({literal(str(folder / "names.parquet"))})
+        ) AS names ON names.name_key = normalise_name(rows.name)
         WHERE number = 1 ORDER BY source_row
     """).fetchall()
     return [
         Outcome(before.trial, _choice(*values), by_equality, before.is_blocked)
-        for before, (*values, by_equality) in zip(outcomes, found, strict=False)
+        for before, (*values, by_equality) in zip(outcomes, found[: len(outcomes)], strict=True)
     ]
 
 

@@ -148,6 +148,21 @@ def test_the_review_list_has_the_waiting_names_with_their_candidates(toy):
     assert items["无名小铺"].suggestions == ()
 
 
+def test_names_whose_identifiers_happen_to_be_the_same_are_not_mixed_up(toy, monkeypatch):
+    monkeypatch.setattr("data.linking.linkage.item_of", lambda _name, _region: "same")
+
+    records = toy.ingest()
+
+    assert [row[:2] for row in toy.penalties()] == [("P1", "A1"), ("P2", "A1"), ("P4", "A5")]
+    assert {item.name: item.n_waiting for item in read_items(records) if item.n_waiting} == {
+        CHAIN_NAME: 1,
+        "老王餐馆": 1,
+        "无名小铺": 1,
+    }
+    with pytest.raises(RequestError, match="same stands in the list"):
+        find_item(read_items(records), "same")
+
+
 def test_a_decision_links_from_its_day_and_enters_what_records_stand_for(toy):
     before = toy.ingest()
     toy.decide(CHAIN_NAME, "accept", "A2", "2020-03-01")
