@@ -188,12 +188,19 @@ def _is_sealed(content: Any, seal: str, written: bytes) -> bool:
 def _disk_full_explained(target: Path) -> Iterator[None]:
     try:
         yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    except Exception as error:
+        if _is_full(error):
             raise StorageError(
                 f"The disk is full, {target} was not written and what was there stands. Free space and run again."
             ) from error
         raise
+
+
+def _is_full(error: Exception) -> bool:
+    """Say whether a disk was full; DuckDB and Spark tell so in words only."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    return "No space left on device" in str(error)
 
 
 def _remove_abandoned(final: Path) -> None:
