@@ -1,7 +1,8 @@
-"""Exact contributions: look-up tables against LightGBM's pred_contrib and shap.TreeExplainer, on the same model.
+"""Exact contributions: look-up tables against LightGBM's pred_contrib, shap.TreeExplainer and woodelf, on one model.
 
 Each side runs in a process of its own, in turns. The slow sides explain a stated part of the rows; rates are compared.
-Before that, the contributions are checked against pred_contrib.
+Contributions are checked against pred_contrib. FastTreeSHAP is left out: its newest version, 0.1.6, does not start with
+NumPy 2.
 """
 
 from __future__ import annotations
@@ -9,12 +10,17 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import click
 import lightgbm as lgb
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from experiments.benchmarks.harness import BenchmarkError, Report, Row, Run, measure, take_turns
@@ -22,57 +28,83 @@ from experiments.benchmarks.harness import BenchmarkError, Report, Row, Run, mea
 SHAPES = ("100x31", "300x31", "1000x31", "300x127")
 """Trees by leaves."""
 
-N_ROWS, N_SLOW_ROWS, N_FEATURES = 1_300_000, 1_000, 18
-TOLERANCE = 1e-9
+N_ROWS, N_FEATURES = 1_300_000, 18
+SLOW_ROWS = {"pred_contrib": 1_000, "TreeExplainer": 1_000, "woodelf": 50_000}
+"""Rows that the slow sides explain. woodelf prepares itself at every call, for some seconds."""
+
+TOLERANCES = {"tables64": 1e-9, "tables32": 1e-6}
+N_CHECKED, N_SINGLE = 500, 200
 
 
 @click.command("shap", help=__doc__)
-@click.option("--rows", "n_rows", default=N_ROWS, show_default=True)
-@click.option("--shape", "shapes", type=click.Choice(SHAPES), multiple=True, default=SHAPES, show_default=True)
+@click.option("--rows", "n_rows", default=N_ROWS, show_default=True, help="Rows that the tables explain.")
+@click.option("--runs", default=3, show_default=True, help="Runs of each side, after one to warm up.")
+@click.option("--threads", default=2, show_default=True, help="Threads of each side that can use several.")
+@click.option(
+    "--shape", "shapes", type=click.Choice(SHAPES), multiple=True, default=SHAPES, show_default=True,
+    help="Trees by leaves; may be given more than once.",
+)  # fmt: skip
 @click.pass_obj
-def benchmark(environment: Mapping[str, str], n_rows: int, shapes: Sequence[str]) -> Report:
+def benchmark(environment: Mapping[str, str], n_rows: int, runs: int, threads: int, shapes: Sequence[str]) -> Report:
     """Measure every shape of model."""
     rows: list[Row] = []
     ratios: dict[str, float] = {}
     checks: dict[str, float] = {}
+    sizes = {**dict.fromkeys(TOLERANCES, n_rows), **{side: n for side, n in SLOW_ROWS.items() if _installed(side)}}
     with tempfile.TemporaryDirectory(prefix="qianfen-bench-") as folder:
         for shape in shapes:
             click.echo(f"{shape}: training and explaining", err=True)
             n_trees, num_leaves = (int(part) for part in shape.split("x"))
-            _train(Path(folder), n_trees, num_leaves)
-            measured = _sides(Path(folder), n_rows, shape, environment, checks)
-            rows += measured
-            rates = {row.what.split(": ")[1]: row.rows_per_second or 0.0 for row in measured}
-            for peer in ("pred_contrib", "TreeExplainer"):
-                ratios[f"{shape}: tables vs {peer}"] = rates["tables"] / rates[peer]
-    work = f"{n_rows:,} rows ({N_SLOW_ROWS:,} for the slow sides), {N_FEATURES} features, 10% missing"
-    return Report("shap", work, tuple(rows), ratios, checks)
+            train(Path(folder), n_trees, num_leaves)
+            measured, said = _sides(Path(folder), sizes, runs, threads, environment)
+            _check(shape, said)
+            checks |= {
+                f"{shape}: {side}: {name}": value for side, about in said.items() for name, value in about.items()
+            }
+            rates = {row.what: row.rows_per_second or 0.0 for row in measured}
+            ratios |= {
+                f"{shape}: {ours} vs {peer}": rates[ours] / rates[peer]
+                for ours in TOLERANCES
+                for peer in SLOW_ROWS
+                if peer in rates
+            }
+            rows += [Row(f"{shape}: {r.what}", r.seconds, r.n_rows, r.peak_rss_mib) for r in measured]
+    slow = ", ".join(f"{side} {n:,}" for side, n in sizes.items() if side in SLOW_ROWS)
+    return Report("shap", f"{n_rows:,} rows ({slow}), {N_FEATURES} features, 10% missing", tuple(rows), ratios, checks)
+
+
+def _installed(side: str) -> bool:
+    return side != "woodelf" or find_spec("woodelf") is not None
+
+
+def _check(shape: str, said: Mapping[str, Mapping[str, float]]) -> None:
+    for side, tolerance in TOLERANCES.items():
+        if said[side]["max_abs_error"] > tolerance:
+            raise BenchmarkError(
+                f"{shape}: contributions of {side} must agree to {tolerance}, got {said[side]['max_abs_error']}."
+            )
 
 
 def _sides(
-    folder: Path, n_rows: int, shape: str, environment: Mapping[str, str], checks: dict[str, float]
-) -> tuple[Row, ...]:
-    seconds: dict[str, list[float]] = {}
-    sizes = {"tables": n_rows, "pred_contrib": N_SLOW_ROWS, "TreeExplainer": N_SLOW_ROWS}
+    folder: Path, sizes: Mapping[str, int], runs: int, threads: int, environment: Mapping[str, str]
+) -> tuple[tuple[Row, ...], dict[str, dict[str, float]]]:
+    """Return what each side took, and what it said of itself in its last run."""
+    seconds: dict[str, list[float]] = {side: [] for side in sizes}
+    said: dict[str, dict[str, float]] = {}
 
     def once(side: str) -> Run:
-        command = [sys.executable, "-m", "experiments.benchmarks.shap", side, str(folder), str(sizes[side])]
-        run = measure(command, environment)
-        said = json.loads(run.output.splitlines()[-1])
-        seconds.setdefault(side, []).append(said.pop("seconds"))
-        checks.update({f"{shape}: {name}": value for name, value in said.items()})
+        arguments = [side, str(folder), str(sizes[side]), str(threads)]
+        run = measure([sys.executable, "-m", "experiments.benchmarks.shap", *arguments], environment)
+        said[side] = json.loads(run.output.splitlines()[-1])
+        seconds[side].append(said[side].pop("seconds"))
         return run
 
-    taken = take_turns({side: lambda side=side: once(side) for side in sizes}, None)  # type: ignore[misc]
-    if checks[f"{shape}: max_abs_error"] > TOLERANCE:
-        raise BenchmarkError(
-            f"{shape}: contributions must agree to {TOLERANCE}, got {checks[f'{shape}: max_abs_error']}."
-        )
+    taken = take_turns({side: partial(once, side) for side in sizes}, None, runs)
     # The first run warms up; what a side says it took leaves out the start of its process.
-    return tuple(Row(f"{shape}: {r.what}", tuple(seconds[r.what][1:]), sizes[r.what], r.peak_rss_mib) for r in taken)
+    return tuple(Row(r.what, tuple(seconds[r.what][1:]), sizes[r.what], r.peak_rss_mib) for r in taken), said
 
 
-def _rows(n: int, seed: int = 0) -> NDArray[np.float64]:
+def city_rows(n: int, seed: int = 0) -> NDArray[np.float64]:
     """Rows like a city's: counts with many zeros, rates, amounts, a tenth missing."""
     rng = np.random.default_rng(seed)
     X = rng.gamma(0.6, 2.0, size=(n, N_FEATURES))
@@ -81,63 +113,71 @@ def _rows(n: int, seed: int = 0) -> NDArray[np.float64]:
     return X
 
 
-def _train(folder: Path, n_trees: int, num_leaves: int) -> None:
-    X = _rows(60_000)
+def train(folder: Path, n_trees: int, num_leaves: int) -> None:
+    """Write a model of some shape to model.txt."""
+    X = city_rows(60_000)
     log_odds = np.nan_to_num(X[:, :6]).sum(axis=1) * 0.2 + np.nan_to_num(X[:, 9] * X[:, 10]) * 0.1 - 3
     y = np.random.default_rng(1).random(len(X)) < 1 / (1 + np.exp(-log_odds))
     parameters = {"objective": "binary", "num_leaves": num_leaves, "learning_rate": 0.05, "verbosity": -1}
     lgb.train(parameters, lgb.Dataset(X, label=y), n_trees).save_model(str(folder / "model.txt"))
 
 
-def _explain(side: str, folder: Path, n_rows: int) -> dict[str, float]:
-    """Do one side's work in this process; return its seconds, and for the tables what was checked."""
-    import time
+def seconds_of(work: Callable[[], Any]) -> float:
+    """Return how long some work takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
 
-    booster = lgb.Booster(model_file=str(folder / "model.txt"))
-    X = _rows(n_rows, seed=2)
+
+def median_microseconds(explain: Callable[[NDArray[np.float64]], Any], X: NDArray[np.float64]) -> float:
+    """Return the median time of single rows."""
+    return float(np.median([seconds_of(partial(explain, X[row : row + 1])) for row in range(N_SINGLE)])) * 1e6
+
+
+def _explain(side: str, folder: Path, n_rows: int, threads: int) -> dict[str, float]:
+    """Do one side's work in this process; return its seconds, and what else was measured of it."""
+    booster, X = lgb.Booster(model_file=str(folder / "model.txt")), city_rows(n_rows, seed=2)
+    if side in TOLERANCES:
+        return _explain_by_tables(booster, X, np.float64 if side == "tables64" else np.float32, threads)
+    expected = np.asarray(booster.predict(X[:N_CHECKED], pred_contrib=True))[:, :-1]
     if side == "pred_contrib":
+        explain = partial(booster.predict, pred_contrib=True, num_threads=threads)
+        one_row = median_microseconds(partial(booster.predict, pred_contrib=True, num_threads=1), X)
+        return {"seconds": seconds_of(partial(explain, X)), "one_row_microseconds": one_row}
+    if side == "woodelf":
+        from woodelf import WoodelfExplainer
+
+        frame = pd.DataFrame(X, columns=booster.feature_name())
+        explain = partial(WoodelfExplainer(booster).shap_values, verbose=False)
         start = time.perf_counter()
-        booster.predict(X, pred_contrib=True)
-        return {"seconds": time.perf_counter() - start}
-    if side == "TreeExplainer":
+        found = explain(frame)
+    else:
         import shap
 
         explainer = shap.TreeExplainer(booster)
         start = time.perf_counter()
-        explainer.shap_values(X, check_additivity=False)
-        return {"seconds": time.perf_counter() - start}
-    return _explain_by_tables(booster, X)
+        found = explainer.shap_values(X, check_additivity=False)
+    seconds = time.perf_counter() - start
+    return {"seconds": seconds, "max_abs_error": float(np.abs(np.asarray(found)[:N_CHECKED] - expected).max())}
 
 
-def _explain_by_tables(booster: lgb.Booster, X: NDArray[np.float64]) -> dict[str, float]:
-    import time
-
+def _explain_by_tables(booster: lgb.Booster, X: NDArray[np.float64], dtype: Any, threads: int) -> dict[str, float]:
     from training.shap_tables import compile
 
-    compile(booster).both(X[:10])
+    # What numba compiles at the first call of an installation is left out.
+    compile(booster, dtype=dtype).both(X[:10])
     start = time.perf_counter()
-    tables = compile(booster)
+    tables = compile(booster, dtype=dtype)
     built = time.perf_counter() - start
-    error = np.abs(
-        tables.shap_values(X[:1000]) - np.asarray(booster.predict(X[:1000], pred_contrib=True))[:, :-1]
-    ).max()
-    one = []
-    for row in range(200):
-        start = time.perf_counter()
-        tables.both(X[row : row + 1])
-        one.append(time.perf_counter() - start)
-    start = time.perf_counter()
-    tables.both(X)
-    seconds = time.perf_counter() - start
+    expected = np.asarray(booster.predict(X[:N_CHECKED], pred_contrib=True))[:, :-1]
     return {
-        "seconds": seconds,
-        "max_abs_error": float(error),
+        "max_abs_error": float(np.abs(tables.shap_values(X[:N_CHECKED]) - expected).max()),
         "build_seconds": built,
         "table_mib": tables.n_bytes / 2**20,
-        "deep_edges": len(tables.deep.depth),
-        "one_row_microseconds": float(np.median(one)) * 1e6,
+        "one_row_microseconds": median_microseconds(tables.both, X),
+        "seconds": seconds_of(partial(tables.both, X, threads)),
     }
 
 
 if __name__ == "__main__":
-    print(json.dumps(_explain(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))))
+    print(json.dumps(_explain(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))))
