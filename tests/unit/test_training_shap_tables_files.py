@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from data.errors import ArtifactError, NotFoundError, RequestError
-from training.shap_tables import compile, load, save
+from training.shap_tables import BinnedRows, compile, load, save
 
 NAMES = ["age", "visits", "fines"]
 
@@ -140,10 +140,26 @@ def test_bins_of_another_model_are_refused():
         tables.shap_values(other.bin(rows()))
 
 
+def test_bins_that_no_value_has_are_refused():
+    tables = compile(booster())
+    bins = tables.bin(rows()).bins
+
+    for wrong in (np.full_like(bins, 255), bins[:, :2], bins.astype(np.int64)):
+        with pytest.raises(RequestError, match="Bins must be as `bin` returns them"):
+            tables.shap_values(BinnedRows(wrong, tables.model))
+
+
+def test_rows_that_hold_no_numbers_are_refused():
+    with pytest.raises(RequestError, match="X must hold numbers"):
+        compile(booster()).shap_values(np.array([["a", "b", "c"]], dtype=object))
+
+
 def test_parameters_out_of_range_are_refused():
     for parameters, says in (({"max_cells": 1}, "max_cells"), ({"dtype": np.int8}, "dtype")):
         with pytest.raises(RequestError, match=f"{says} must be"):
             compile(booster(), **parameters)
+    with pytest.raises(RequestError, match="threads must be positive, got 0"):
+        compile(booster()).shap_values(rows(), threads=0)
 
 
 def test_without_numba_everything_runs_as_numpy(tmp_path):

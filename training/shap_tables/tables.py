@@ -85,12 +85,11 @@ class TreeShapTables:
 
     def bin(self, X: Rows) -> BinnedRows:
         """Return rows as bins, so that they need not be binned again."""
-        if isinstance(X, BinnedRows):
-            return X
         values = self._values(X)
-        return BinnedRows(
-            self.bins.bin(values) if self.engine == "numba" else self.bins.bin_plainly(values), self.model
-        )
+        if isinstance(values, BinnedRows):
+            return values
+        binned = self.bins.bin(values) if self.engine == "numba" else self.bins.bin_plainly(values)
+        return BinnedRows(binned, self.model)
 
     def raw_score(self, X: Rows, threads: int | None = None) -> NDArray[np.float64]:
         """Return the raw score (n_rows,), as LightGBM adds it; `threads` as many as there are processors by default."""
@@ -122,10 +121,7 @@ class TreeShapTables:
     def _values(self, X: Any) -> Any:
         """Return rows as an array, or as bins of this model."""
         if isinstance(X, BinnedRows):
-            if X.model != self.model:
-                raise RequestError(
-                    f"The bins must be of the model {self.model[:12]}, they are of {X.model[:12]}. Bin the rows again."
-                )
+            self._check_bins(X)
             return X
         if hasattr(X, "columns"):
             if tuple(X.columns) != self.feature_names:
@@ -134,10 +130,24 @@ class TreeShapTables:
                     "Select them by `feature_names`."
                 )
             X = X.to_numpy()
-        X = np.asarray(X)
+        try:
+            X = np.asarray(X)
+            X = X if X.dtype in (np.float64, np.float32) else X.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise RequestError(f"X must hold numbers, got {error}. Write NaN for what is missing.") from error
         if X.ndim != 2 or X.shape[1] != self.n_features:
             raise RequestError(f"X must have {self.n_features} columns, got the shape {X.shape}.")
-        return X if X.dtype in (np.float64, np.float32) else X.astype(np.float64)
+        return X
+
+    def _check_bins(self, X: BinnedRows) -> None:
+        """Refuse bins of another model, and those that no value has: the loops would read beyond the tables."""
+        if X.model != self.model:
+            raise RequestError(
+                f"The bins must be of the model {self.model[:12]}, they are of {X.model[:12]}. Bin the rows again."
+            )
+        fits = X.bins.ndim == 2 and X.bins.shape[1] == self.n_features and X.bins.dtype == self.bins.dtype
+        if not fits or (X.bins.max(axis=0, initial=0) >= self.bins.counts).any():
+            raise RequestError("Bins must be as `bin` returns them, they are not. Bin the rows again.")
 
     def _bins(self, X: Any, begin: int, end: int) -> NDArray[Any]:
         if isinstance(X, BinnedRows):
@@ -155,6 +165,8 @@ class TreeShapTables:
 
     def _in_blocks(self, work: Callable[[int, int], None], n_rows: int, threads: int | None) -> None:
         """Do the work on all rows, each thread a block at a time."""
+        if threads is not None and threads < 1:
+            raise RequestError(f"threads must be positive, got {threads}.")
         threads = threads or os.cpu_count() or 1
         block = _PLAIN_ROWS if self.engine == "numpy" else min(BLOCK_ROWS, max(-(-n_rows // threads), 1_024))
         begins = range(0, n_rows, block)
