@@ -3,42 +3,28 @@
 from __future__ import annotations
 
 import shutil
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import date
 from pathlib import Path
-from typing import Any
 
 import duckdb
-import pyarrow as pa
 
 from data.city import City
 from data.files import fingerprint, sha256_of, source_fingerprint
-from data.linking.decisions import item_of, read_decisions, verdicts_by_name
+from data.linking.choices import decide_rows
+from data.linking.decisions import read_decisions, verdicts_by_name
 from data.linking.model import FILE, score
 from data.linking.names import REFERENCE_FILES, create_names, load_names
-from data.linking.timeline import Candidate, Link, Verdict, choose, links_of
+from data.linking.timeline import Verdict
 from data.parts import Part, connect, write_parquet
 from data.progress import Progress
 from data.quality import literal
 from data.settings import Settings
 
-SHOWN = 5
-"""Candidates of a name that the review list shows."""
 SURE = 1e9
 """Odds of the one entity that bears exactly the name of a row."""
 NO_WORD = "entity_name must be a name, it has neither letters nor digits"
-_CODE = ("linkage", "names", "model", "timeline", "decisions")
-_LINK = pa.schema(
-    [
-        ("id", pa.int64()), ("known_at", pa.date32()), ("number", pa.int32()), ("entity_id", pa.string()),
-        ("method", pa.string()), ("score", pa.float64()), ("linked_at", pa.date32()), ("unlinked_at", pa.date32()),
-        ("reason", pa.string()),
-    ]
-)  # fmt: skip
-_SHARE = pa.struct([("entity_id", pa.string()), ("share", pa.float64())])
-_NAME = pa.schema([("id", pa.int64()), ("item", pa.string()), ("candidates", pa.list_(_SHARE))])
+_CODE = ("linkage", "names", "model", "choices", "timeline", "decisions")
 
 
 def linkage_fingerprint(city: City, settings: Settings) -> str:
@@ -74,7 +60,7 @@ def link_parts(city: City, settings: Settings, tables: dict[str, list[Part]], fo
         verdicts = verdicts_by_name(read_decisions(city, settings))
         _settle(connection, verdicts)
         _score_others(connection, city, progress)
-        _decide(connection, verdicts, city.linking.bar)
+        decide_rows(connection, verdicts, city.linking.bar)
         target = _publish(connection, folder, progress)
     shutil.rmtree(spill, ignore_errors=True)
     return target
@@ -84,8 +70,8 @@ def _load_rows(connection: duckdb.DuckDBPyConnection, tables: dict[str, list[Par
     """Make `named_rows`, `given` (each name in normal form with each region, once: id, name, name_key, region)."""
     rows = " UNION ALL ".join(
         f"""SELECT {literal(name)} AS table_name, {literal(part.plan.part_id)} AS part_id, record_id,
-            source_file, source_row, entity_name, coalesce(entity_region, '') AS region, known_at
-            FROM read_parquet({literal(str(part.named))})"""
+            source_file, source_row, entity_name, coalesce(entity_region, '') AS region, known_at,
+            greatest(known_at, {_received_on(part)}) AS came_on FROM read_parquet({literal(str(part.named))})"""
         for name, parts in tables.items()
         for part in parts
         if part.manifest["n_named"]
@@ -93,9 +79,17 @@ def _load_rows(connection: duckdb.DuckDBPyConnection, tables: dict[str, list[Par
     connection.execute(f"""
         CREATE TEMP TABLE named_rows AS SELECT *, normalise_name(entity_name) AS name_key FROM ({rows});
         CREATE TEMP TABLE given AS
-        SELECT row_number() OVER (ORDER BY name_key, region) AS id, name_key, region, min(entity_name) AS name
+        -- As the first row writes it: how a later one puts brackets must not move what was linked.
+        SELECT row_number() OVER (ORDER BY name_key, region) AS id, name_key, region,
+            arg_min(entity_name, (came_on, entity_name)) AS name
         FROM named_rows WHERE name_key IS NOT NULL GROUP BY name_key, region
     """)
+
+
+def _received_on(part: Part) -> str:
+    """Return the day on which a part's delivery came, as SQL; null where it is no delivery (`greatest` skips nulls)."""
+    day = part.plan.delivery.received_on if part.plan.delivery else None
+    return f"DATE {literal(str(day))}" if day else "NULL::DATE"
 
 
 def _load_register(connection: duckdb.DuckDBPyConnection, register: Path) -> None:
@@ -150,49 +144,6 @@ def _score_others(connection: duckdb.DuckDBPyConnection, city: City, progress: P
     connection.execute(f"INSERT INTO scored SELECT id, bearer, {SURE} FROM settled")
 
 
-def _decide(
-    connection: duckdb.DuckDBPyConnection, verdicts: Mapping[tuple[str, str], list[Verdict]], bar: float
-) -> None:
-    """Make `links` (id and known_at of the row) and `candidates` (of each name, as all that is known has it)."""
-    candidates = _candidates(connection)
-    days: dict[int, list[date]] = defaultdict(list)
-    known = connection.execute("""
-        SELECT DISTINCT id, known_at FROM named_rows JOIN given USING (name_key, region) ORDER BY id, known_at
-    """)
-    for number, day in _rows_of(known):
-        days[number].append(day)
-    links, names = _Rows(connection, "links", _LINK), _Rows(connection, "candidates", _NAME)
-    given = connection.execute("SELECT id, name_key, region FROM given ORDER BY id").fetchall()
-    for number, name_key, region in given:
-        of_name, said = candidates.get(number, ()), verdicts.get((name_key, region), ())
-        for day in days[number]:
-            found, reason = links_of(day, of_name, said, bar)
-            lines = enumerate(found, start=1) if found else [(1, None)]
-            for place, link in lines:
-                links.add((number, day, place, *_columns_of(link), reason))
-        shares = choose(of_name, date.max, bar).shares[:SHOWN]
-        names.add((number, item_of(name_key, region), [{"entity_id": e, "share": round(s, 6)} for e, s in shares]))
-    links.flush()
-    names.flush()
-
-
-def _candidates(connection: duckdb.DuckDBPyConnection) -> dict[int, list[Candidate]]:
-    """Return the candidates of each name by its id."""
-    found: dict[int, list[Candidate]] = defaultdict(list)
-    scored = connection.execute("""
-        SELECT left_id, entity_id, odds,
-            given.name_key = bearers.name_key
-                AND coalesce(is_region_of(nullif(given.region, ''), bearers.region), true) AS is_exact,
-            known_at, withdrawn_at
-        FROM scored JOIN given ON given.id = left_id JOIN bearers ON bearers.id = right_id
-        JOIN states ON states.id = right_id
-        ORDER BY left_id, entity_id, known_at, withdrawn_at, odds
-    """)
-    for number, *values in _rows_of(scored):
-        found[number].append(Candidate(*values))
-    return found
-
-
 def _publish(connection: duckdb.DuckDBPyConnection, folder: Path, progress: Progress) -> Path:
     target = folder / "linkage.parquet"
     query = f"""
@@ -243,40 +194,3 @@ def _names_query() -> str:
         FROM given JOIN candidates USING (id) JOIN counted USING (id)
         ORDER BY name_key, region
     """
-
-
-def _columns_of(link: Link | None) -> tuple[Any, ...]:
-    if link is None:
-        return (None, None, None, None, None)
-    return (link.entity_id, link.method, round(link.score, 6), link.linked_at, link.unlinked_at)
-
-
-def _rows_of(result: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows of a query without holding all of them."""
-    while rows := result.fetchmany(100_000):
-        yield from rows
-
-
-class _Rows:
-    """Rows on their way into a temporary table, in batches."""
-
-    _BATCH = 200_000
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection, table: str, schema: pa.Schema) -> None:
-        self._connection, self._table, self._schema = connection, table, schema
-        self._rows: list[tuple[Any, ...]] = []
-        connection.register("batch", schema.empty_table())
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS FROM batch")
-
-    def add(self, row: tuple[Any, ...]) -> None:
-        self._rows.append(row)
-        if len(self._rows) == self._BATCH:
-            self.flush()
-
-    def flush(self) -> None:
-        columns = list(zip(*self._rows, strict=True)) or [()] * len(self._schema)
-        arrays = [pa.array(c, field.type) for c, field in zip(columns, self._schema, strict=True)]
-        batch = pa.Table.from_arrays(arrays, schema=self._schema)
-        self._connection.register("batch", batch)
-        self._connection.execute(f"INSERT INTO {self._table} FROM batch")
-        self._rows.clear()

@@ -149,7 +149,7 @@ def test_the_review_list_has_the_waiting_names_with_their_candidates(toy):
 
 
 def test_names_whose_identifiers_happen_to_be_the_same_are_not_mixed_up(toy, monkeypatch):
-    monkeypatch.setattr("data.linking.linkage.item_of", lambda _name, _region: "same")
+    monkeypatch.setattr("data.linking.choices.item_of", lambda _name, _region: "same")
 
     records = toy.ingest()
 
@@ -274,6 +274,20 @@ def test_entities_that_become_known_later_move_nothing_that_was_linked_before(to
     assert ("P3", "B4", "name", "2020-07-02", None) in toy.penalties()
     assert ("P6", "B5", "name", "2020-07-02", None) in toy.penalties()
     assert "P7" in toy.waiting()
+
+
+def test_how_a_later_row_writes_a_name_moves_no_earlier_link(toy):
+    """A remark in brackets is no part of a name; without its brackets it is, and both have the same normal form."""
+    plain = "P8,,北京万信源科技发展有限公司巢空间,,2020-01-05\n"
+    toy.write("files/penalties.csv", HEAD + plain)
+    toy.ingest()
+    before = toy.penalties()
+    toy.write("files/penalties.csv", HEAD + plain + "P9,,北京万信源科技发展有限公司(巢空间),,2020-08-01\n")
+    shutil.rmtree(toy.settings.var)
+
+    toy.ingest()
+
+    assert [row for row in toy.penalties() if row[0] == "P8"] == before == []
 
 
 def test_a_name_that_was_given_up_still_leads_to_its_entity(toy):
