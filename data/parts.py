@@ -36,9 +36,10 @@ from data.schemas import TABLES, Table
 from data.settings import Settings
 from data.sources import Delivery, Sources, is_pattern, staged
 from data.staging import select_of, stage
+from data.uscc import valid_usccs
 
 MACROS = Path(__file__).parent / "macros"
-_CODE = ("data.schemas", "data.quality", "data.parts", "data.sources", "data.rows", "data.staging")
+_CODE = ("data.schemas", "data.quality", "data.parts", "data.sources", "data.rows", "data.staging", "data.uscc")
 _FILES = ("accepted", "named", "quarantine", "merged")
 _ROWS_OF = re.compile(r"rows_of\(\s*'([^']+)'\s*\)")
 
@@ -196,24 +197,30 @@ def _count(connection: duckdb.DuckDBPyConnection, table: Table) -> dict[str, int
     row = connection.execute(
         f"""SELECT count(*), count(*) FILTER ({accepted}), count(*) FILTER (len(reasons) = 0 AND {named}),
             count(*) FILTER (len(reasons) > 0) FROM staged"""
-    ).fetchone()
+    ).fetchall()[0]
     # Check characters are dear to compute: once for each code.
-    flagged = connection.execute(
-        f"""SELECT coalesce(sum(n), 0) FROM (
-            SELECT entity_id, count(*) AS n FROM staged WHERE {accepted} AND len(entity_id) = 18 GROUP BY entity_id
-        ) WHERE NOT uscc_is_valid(entity_id)"""
-    ).fetchone()
-    assert row is not None, "an aggregate always yields a row"
-    assert flagged is not None, "an aggregate always yields a row"
+    codes = connection.sql(
+        f"""SELECT entity_id, count(*) AS n FROM staged
+        WHERE {accepted} AND len(entity_id) = 18 GROUP BY entity_id"""
+    ).to_arrow_table()
+    n_flagged = codes["n"].to_numpy()[~valid_usccs(codes["entity_id"].combine_chunks())].sum()
     names = ("n_read", "n_accepted", "n_named", "n_quarantined", "n_flagged")
-    return {name: int(n) for name, n in zip(names, (*row, *flagged), strict=True)}
+    return {name: int(n) for name, n in zip(names, (*row, n_flagged), strict=True)}
 
 
 def _publish(connection: duckdb.DuckDBPyConnection, table: Table, folder: Path, merged: bool) -> None:
     names, named = ", ".join(quote(name) for name in table.column_names), _is_named(table)
+    # What is the same in every row is not carried through the sort.
+    same = _same_in_every_row(connection, table)
+    narrow = ", ".join(quote(name) for name in table.column_names if name not in same)
+    widened = ", ".join(
+        f"{same[name]} AS {quote(name)}" if name in same else quote(name) for name in table.column_names
+    )
     by_row = "ORDER BY source_file, source_row"
     queries = {
-        "accepted": f"SELECT {names} FROM staged WHERE len(reasons) = 0 AND NOT ({named}) {order_of(table)}",
+        "accepted": f"""SELECT {widened} FROM (
+            SELECT {narrow} FROM staged WHERE len(reasons) = 0 AND NOT ({named}) {order_of(table)}
+        )""",
         "named": f"SELECT {names} FROM staged WHERE len(reasons) = 0 AND {named} {by_row}",
         "quarantine": f"SELECT reasons, {names} FROM staged WHERE len(reasons) > 0 {by_row}",
     }
@@ -223,6 +230,17 @@ def _publish(connection: duckdb.DuckDBPyConnection, table: Table, folder: Path, 
         ) {by_row}, merged_row"""
     for name, query in queries.items():
         write_parquet(connection, query, folder / f"{name}.parquet")
+
+
+def _same_in_every_row(connection: duckdb.DuckDBPyConnection, table: Table) -> dict[str, str]:
+    """Return the columns that are null in all rows, and the file where it is one, each with its value in SQL."""
+    optional = [column for column in table.columns if not column.required]
+    counts = ", ".join(f"count({quote(column.name)})" for column in optional)
+    first, last, *given = connection.execute(
+        f"SELECT min(source_file), max(source_file), {counts} FROM staged"
+    ).fetchall()[0]
+    same = {c.name: f"CAST(NULL AS {c.type})" for c, n in zip(optional, given, strict=True) if n == 0}
+    return same | ({"source_file": literal(first)} if first is not None and first == last else {})
 
 
 def write_parquet(connection: duckdb.DuckDBPyConnection, query: str, target: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+import pyarrow as pa
 import pytest
 
 from data.city import load_city
@@ -14,6 +15,7 @@ from data.parts import connect
 from data.records import ingest
 from data.rows import stage_rows
 from data.settings import PROJECT_ROOT
+from data.uscc import valid_usccs
 
 EXAMPLES = [(macro.name, example) for macro in documented_macros() for example in macro.examples]
 
@@ -174,3 +176,15 @@ def test_an_amount_of_a_file_that_declares_no_unit_is_an_error_that_says_where_t
     (folder / "city.toml").write_text(toml.replace('"penalties.csv"', declared), encoding="utf-8")
     penalties = ingest(load_city(str(folder)), settings, lambda _: None).connect(1).table("penalties").execute()
     assert list(penalties.amount) == [5_000_000.0]
+
+
+def test_codes_by_the_million_are_judged_as_the_macro_judges_one():
+    codes = [
+        "91350100M000100Y43", "91350100M000100Y44", "9135010OM000100Y43", "91A50100M000100Y43", "91350100m000100Y43",
+        "110108012345678", "一二三四五六七八九十一二三四五六七八", "", "91350100M000100Y4三", "000000000000000000",
+    ]  # fmt: skip
+    with connect(1) as connection:
+        said = [connection.execute("SELECT uscc_is_valid(?)", [code]).fetchone()[0] for code in codes]
+
+    assert valid_usccs(pa.array(codes)).tolist() == said
+    assert any(said)
