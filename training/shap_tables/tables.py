@@ -28,7 +28,7 @@ BLOCK_ROWS = 16_384
 
 _PLAIN_ROWS = 2_048
 
-MOST_CELLS, MOST_MIB = 1 << PLACE_BITS, 96.0
+MOST_CELLS, MOST_MIB = 1 << PLACE_BITS, 94.0
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,7 @@ def compile(
         float64 for contributions exact to 1e-9, float32 for tables half as large, exact to 1e-6.
     max_mib : float
         About how much memory the tables may take: leaves that do not fit are explained without tables, more slowly. By
-        default 96 MiB for float32, twice that for float64.
+        default 94 MiB for float32, twice that for float64.
     engine : "numba", "numpy" or None
         What explains rows; by default numba where it is installed.
 
