@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import settings
 
 from data.city import City, load_city
 from data.files import fingerprint, sha256_of, write_json
@@ -27,6 +28,8 @@ from training.artifact import save_artifact
 from training.expert_card import REFERENCE, CutPoints, ExpertCard
 from training.model import expected_f
 from training.scale import Scale
+
+settings.register_profile("thousands", max_examples=3_000)
 
 CITY_TOML = """
 name = "toy"

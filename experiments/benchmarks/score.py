@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.benchmarks.harness import BenchmarkError, Report, Row, Run, measure, take_turns
-from experiments.benchmarks.shap import N_FEATURES, city_rows, median_microseconds, seconds_of, train
+from experiments.benchmarks.shap import N_FEATURES, city_rows, median_microseconds, timed, train
 
 SHAPES = ("100x31", "300x31")
 """Trees by leaves. A compiler needs minutes for more."""
@@ -62,21 +62,24 @@ def benchmark(environment: Mapping[str, str], n_rows: int, runs: int, shapes: Se
 def _sides(
     folder: Path, shape: str, n_rows: int, runs: int, environment: Mapping[str, str], checks: dict[str, float]
 ) -> tuple[Row, ...]:
-    seconds: dict[str, list[float]] = {}
+    taken: dict[str, list[tuple[float, float]]] = {}
 
     def once(side: str) -> Run:
         run = measure(
             [sys.executable, "-m", "experiments.benchmarks.score", side, str(folder), str(n_rows)], environment
         )
         said = json.loads(run.output.splitlines()[-1])
-        seconds.setdefault(side, []).append(said.pop("seconds"))
+        taken.setdefault(side, []).append((said.pop("seconds"), said.pop("cpu_seconds")))
         checks.update({f"{shape}: {side}: {name}": value for name, value in said.items()})
         if said["max_abs_error"] > TOLERANCE:
             raise BenchmarkError(f"{shape}: scores of {side} must agree to {TOLERANCE}, got {said['max_abs_error']}.")
         return run
 
-    taken = take_turns({side: partial(once, side) for side in SIDES if _installed(side)}, None, runs)
-    return tuple(Row(f"{shape}: {r.what}", tuple(seconds[r.what][1:]), n_rows, r.peak_rss_mib) for r in taken)
+    rows = take_turns({side: partial(once, side) for side in SIDES if _installed(side)}, None, runs)
+    measured = {side: tuple(zip(*times[1:], strict=True)) for side, times in taken.items()}
+    return tuple(
+        Row(f"{shape}: {r.what}", measured[r.what][0], n_rows, r.peak_rss_mib, measured[r.what][1]) for r in rows
+    )
 
 
 def _installed(side: str) -> bool:
@@ -153,7 +156,7 @@ def _score(side: str, folder: Path, n_rows: int) -> dict[str, float]:
     return {
         "max_abs_error": float(error),
         "one_row_microseconds": median_microseconds(score, X),
-        "seconds": seconds_of(partial(score, X)),
+        **timed(partial(score, X))[1],
     }
 
 

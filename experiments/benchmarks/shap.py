@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -61,16 +62,24 @@ def benchmark(environment: Mapping[str, str], n_rows: int, runs: int, threads: i
             checks |= {
                 f"{shape}: {side}: {name}": value for side, about in said.items() for name, value in about.items()
             }
-            rates = {row.what: row.rows_per_second or 0.0 for row in measured}
-            ratios |= {
-                f"{shape}: {ours} vs {peer}": rates[ours] / rates[peer]
-                for ours in TOLERANCES
-                for peer in SLOW_ROWS
-                if peer in rates
-            }
-            rows += [Row(f"{shape}: {r.what}", r.seconds, r.n_rows, r.peak_rss_mib) for r in measured]
+            ratios |= _ratios(shape, measured)
+            rows += [replace(row, what=f"{shape}: {row.what}") for row in measured]
     slow = ", ".join(f"{side} {n:,}" for side, n in sizes.items() if side in SLOW_ROWS)
     return Report("shap", f"{n_rows:,} rows ({slow}), {N_FEATURES} features, 10% missing", tuple(rows), ratios, checks)
+
+
+def _ratios(shape: str, measured: Sequence[Row]) -> dict[str, float]:
+    """Return how many times as fast as each peer the tables are, by wall time and by CPU time."""
+    by_side = {row.what: row for row in measured}
+    found: dict[str, float] = {}
+    for ours in TOLERANCES:
+        for peer in (side for side in SLOW_ROWS if side in by_side):
+            share = (by_side[ours].n_rows or 1) / (by_side[peer].n_rows or 1)
+            wall = by_side[peer].median_seconds / by_side[ours].median_seconds
+            cpu = (by_side[peer].median_cpu_seconds or 0.0) / (by_side[ours].median_cpu_seconds or 1.0)
+            found[f"{shape}: {ours} vs {peer}"] = share * wall
+            found[f"{shape}: {ours} vs {peer}, CPU"] = share * cpu
+    return found
 
 
 def _installed(side: str) -> bool:
@@ -89,19 +98,20 @@ def _sides(
     folder: Path, sizes: Mapping[str, int], runs: int, threads: int, environment: Mapping[str, str]
 ) -> tuple[tuple[Row, ...], dict[str, dict[str, float]]]:
     """Return what each side took, and what it said of itself in its last run."""
-    seconds: dict[str, list[float]] = {side: [] for side in sizes}
+    taken: dict[str, list[tuple[float, float]]] = {side: [] for side in sizes}
     said: dict[str, dict[str, float]] = {}
 
     def once(side: str) -> Run:
         arguments = [side, str(folder), str(sizes[side]), str(threads)]
         run = measure([sys.executable, "-m", "experiments.benchmarks.shap", *arguments], environment)
         said[side] = json.loads(run.output.splitlines()[-1])
-        seconds[side].append(said[side].pop("seconds"))
+        taken[side].append((said[side].pop("seconds"), said[side].pop("cpu_seconds")))
         return run
 
-    taken = take_turns({side: partial(once, side) for side in sizes}, None, runs)
+    peaks = {row.what: row.peak_rss_mib for row in take_turns({s: partial(once, s) for s in sizes}, None, runs)}
     # The first run warms up; what a side says it took leaves out the start of its process.
-    return tuple(Row(r.what, tuple(seconds[r.what][1:]), sizes[r.what], r.peak_rss_mib) for r in taken), said
+    measured = {side: tuple(zip(*taken[side][1:], strict=True)) for side in sizes}
+    return tuple(Row(side, measured[side][0], sizes[side], peaks[side], measured[side][1]) for side in sizes), said
 
 
 def city_rows(n: int, seed: int = 0) -> NDArray[np.float64]:
@@ -122,16 +132,17 @@ def train(folder: Path, n_trees: int, num_leaves: int) -> None:
     lgb.train(parameters, lgb.Dataset(X, label=y), n_trees).save_model(str(folder / "model.txt"))
 
 
-def seconds_of(work: Callable[[], Any]) -> float:
-    """Return how long some work takes."""
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
+def timed(work: Callable[[], Any]) -> tuple[Any, dict[str, float]]:
+    """Return what some work returns, with its wall time and the CPU time of all its threads."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    found = work()
+    return found, {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}
 
 
 def median_microseconds(explain: Callable[[NDArray[np.float64]], Any], X: NDArray[np.float64]) -> float:
     """Return the median time of single rows."""
-    return float(np.median([seconds_of(partial(explain, X[row : row + 1])) for row in range(N_SINGLE)])) * 1e6
+    taken = [timed(partial(explain, X[row : row + 1]))[1]["seconds"] for row in range(N_SINGLE)]
+    return float(np.median(taken)) * 1e6
 
 
 def _explain(side: str, folder: Path, n_rows: int, threads: int) -> dict[str, float]:
@@ -143,22 +154,18 @@ def _explain(side: str, folder: Path, n_rows: int, threads: int) -> dict[str, fl
     if side == "pred_contrib":
         explain = partial(booster.predict, pred_contrib=True, num_threads=threads)
         one_row = median_microseconds(partial(booster.predict, pred_contrib=True, num_threads=1), X)
-        return {"seconds": seconds_of(partial(explain, X)), "one_row_microseconds": one_row}
+        return {**timed(partial(explain, X))[1], "one_row_microseconds": one_row}
     if side == "woodelf":
         from woodelf import WoodelfExplainer
 
         frame = pd.DataFrame(X, columns=booster.feature_name())
         explain = partial(WoodelfExplainer(booster).shap_values, verbose=False)
-        start = time.perf_counter()
-        found = explain(frame)
+        found, taken = timed(partial(explain, frame))
     else:
         import shap
 
-        explainer = shap.TreeExplainer(booster)
-        start = time.perf_counter()
-        found = explainer.shap_values(X, check_additivity=False)
-    seconds = time.perf_counter() - start
-    return {"seconds": seconds, "max_abs_error": float(np.abs(np.asarray(found)[:N_CHECKED] - expected).max())}
+        found, taken = timed(partial(shap.TreeExplainer(booster).shap_values, X, check_additivity=False))
+    return {**taken, "max_abs_error": float(np.abs(np.asarray(found)[:N_CHECKED] - expected).max())}
 
 
 def _explain_by_tables(booster: lgb.Booster, X: NDArray[np.float64], dtype: Any, threads: int) -> dict[str, float]:
@@ -166,16 +173,14 @@ def _explain_by_tables(booster: lgb.Booster, X: NDArray[np.float64], dtype: Any,
 
     # What numba compiles at the first call of an installation is left out.
     compile(booster, dtype=dtype).both(X[:10])
-    start = time.perf_counter()
-    tables = compile(booster, dtype=dtype)
-    built = time.perf_counter() - start
+    tables, built = timed(partial(compile, booster, dtype=dtype))
     expected = np.asarray(booster.predict(X[:N_CHECKED], pred_contrib=True))[:, :-1]
     return {
         "max_abs_error": float(np.abs(tables.shap_values(X[:N_CHECKED]) - expected).max()),
-        "build_seconds": built,
+        "build_seconds": built["seconds"],
         "table_mib": tables.n_bytes / 2**20,
         "one_row_microseconds": median_microseconds(tables.both, X),
-        "seconds": seconds_of(partial(tables.both, X, threads)),
+        **timed(partial(tables.both, X, threads))[1],
     }
 
 

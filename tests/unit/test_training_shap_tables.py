@@ -21,8 +21,6 @@ from training.shap_tables.model_text import parse
 N_FEATURES = 7
 CATEGORICAL = 6
 
-settings.register_profile("thousands", max_examples=3_000)
-
 
 def rows(rng, n, share_missing=0.15):
     """Rows with ties, zeros, missing values, a feature that never varies, and categories in the last column."""
