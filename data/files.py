@@ -18,6 +18,9 @@ from data.errors import BusyError, SourceError, StorageError
 SEAL = "manifest_sha256"
 """Key under which a manifest carries the hash of the rest of it."""
 
+UNFINISHED = ".unfinished"
+"""End of the name of a hidden folder in which a run that is stopped leaves what the next one goes on with."""
+
 _CHUNK_BYTES = 1 << 20
 
 
@@ -50,8 +53,9 @@ def remove_folder(folder: Path) -> None:
 
 
 def abandoned(home: Path) -> list[Path]:
-    """Return what killed runs left below a folder: hidden, and of a process that is no more."""
-    return sorted(path for path in home.glob(".*.partial") if _is_abandoned(path))
+    """Return what killed runs left below a folder, hidden: of a process that is no more, or to go on with."""
+    partial = [path for path in home.glob(".*.partial") if _is_abandoned(path)]
+    return sorted([*partial, *home.glob(f".*{UNFINISHED}")])
 
 
 @contextmanager

@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data.city import City
 from data.errors import ArtifactError, RequestError
-from data.files import atomic_folder, fingerprint, read_json, sha256_of, source_fingerprint, write_json
+from data.files import (
+    UNFINISHED,
+    atomic_folder,
+    fingerprint,
+    held,
+    read_json,
+    sha256_of,
+    source_fingerprint,
+    write_json,
+)
 from data.progress import Progress
 from data.records import Records
 from data.settings import Settings
 from features.online import publish_online, remove_old_stores
 from features.snapshots import ROWS_IN_A_GROUP, Snapshot
+from serving.blocks import combine_blocks, grade_blocks
 from serving.database import open_database
 from serving.grades import STORED, put_in_force
-from training.additive import AdditiveModel, Scores
+from training.additive import AdditiveModel
 from training.shap_tables import PARTS
 
-_CODE = ("serving.grading", "training.additive", *(f"training.shap_tables.{name}" for name in PARTS))
-_BLOCKS_BETWEEN_PROGRESS = 5
+_CODE = ("serving.grading", "serving.blocks", "training.additive", *(f"training.shap_tables.{name}" for name in PARTS))
 
 
 @dataclass(frozen=True)
@@ -88,24 +95,32 @@ def grade_population(
 ) -> Grading:
     """Grade everybody of a snapshot, unless that was done; with `in_force`, the city then stands by these grades.
 
+    A run that was stopped goes on where it stood, and ends with the bytes of one that was not.
+
     Raises
     ------
     ArtifactError
         Where the model was made for other indicators than the snapshot.
+    BusyError
+        Where another process grades the city.
     StorageError
-        Where the disk or the database refuses; the grades that were in force stay.
+        Where the disk or the database refuses; the grades that were in force stay, and the blocks that are done.
     """
     _refuse_mismatch(city, model, snapshot)
     folder = _folder(city, settings, model, snapshot)
     if (folder / "manifest.json").is_file():
         progress(f"Grades as of {snapshot.as_of_date} by model {model.model_version} are there already: skipped.")
-    else:
-        with atomic_folder(folder) as beside:
-            _grade_to(beside, records, model, snapshot, progress)
+    with held(folder.parent / ".lock"):
+        _grade_to(folder, records, model, snapshot, progress)
     grading = Grading(folder, read_json(folder / "manifest.json"))
     if in_force:
         _publish(city, settings, grading, snapshot, progress)
     return grading
+
+
+def working_folder(folder: Path) -> Path:
+    """Return where the blocks of a grading lie until it is whole."""
+    return folder.parent / f".{folder.name}{UNFINISHED}"
 
 
 def _refuse_mismatch(city: City, model: AdditiveModel, snapshot: Snapshot) -> None:
@@ -128,63 +143,26 @@ def _folder(city: City, settings: Settings, model: AdditiveModel, snapshot: Snap
 
 
 def _grade_to(folder: Path, records: Records, model: AdditiveModel, snapshot: Snapshot, progress: Progress) -> None:
-    counts: Counter[str] = Counter()
-    error, n_done, n_all = 0.0, 0, int(snapshot.manifest["n_rows"])
-    file = pq.ParquetFile(snapshot.path)
-    columns = ["entity_id", *model.names]
-    with pq.ParquetWriter(folder / "grades.parquet", _schema(model.names), compression="zstd") as writer:
-        for number, batch in enumerate(file.iter_batches(ROWS_IN_A_GROUP, columns=columns), start=1):
-            scores = model.score(_matrix(batch, model.names))
-            writer.write_table(_table(batch["entity_id"], scores, model.names))
-            counts.update(scores.grade.tolist())
-            error = max(error, scores.additivity_error())
-            n_done += batch.num_rows
-            if number % _BLOCKS_BETWEEN_PROGRESS == 0 or n_done == n_all:
-                progress(f"Graded {n_done:,} of {n_all:,} entities.")
-    content = {
-        "city": records.city_name,
-        "records_id": records.records_id,
-        "as_of_date": str(snapshot.as_of_date),
-        "model_version": model.model_version,
-        "snapshot_id": snapshot.snapshot_id,
-        "catalogue_hash": snapshot.manifest["catalogue_hash"],
-        "n_entities": n_done,
-        "grade_counts": {grade: counts.get(grade, 0) for grade in model.cut_points.grades},
-        "max_additivity_error_points": error,
-        "sha256": sha256_of(folder / "grades.parquet"),
-    }
-    write_json(folder / "manifest.json", content)
-
-
-def _matrix(batch: pa.RecordBatch, names: tuple[str, ...]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    columns = [batch[name].to_numpy(zero_copy_only=False) for name in names]
-    return np.column_stack(columns).astype(np.float64)
-
-
-def _schema(names: tuple[str, ...]) -> pa.Schema:
-    """Points are 64-bit; contributions 32-bit, which holds them to 1e-4 points."""
-    numbers = ("points", "unclipped_points", "probability", "expert_points", "base_points")
-    order = ("entity_id", *numbers[:2], "grade", *numbers[2:4], "expert_grade", numbers[4])
-    whole = [pa.field(name, pa.float64() if name in numbers else pa.string()) for name in order]
-    parts = [pa.field(f"{part}_{name}", pa.float32()) for part in ("expert", "learned") for name in names]
-    return pa.schema([*whole, *parts])
-
-
-def _table(entity_ids: pa.Array, scores: Scores, names: tuple[str, ...]) -> pa.Table:
-    n = len(entity_ids)
-    columns: dict[str, Any] = {
-        "entity_id": entity_ids,
-        "points": scores.points,
-        "unclipped_points": scores.unclipped_points,
-        "grade": scores.grade.tolist(),
-        "probability": scores.probability,
-        "expert_points": scores.expert_points,
-        "expert_grade": scores.expert_grade.tolist(),
-        "base_points": np.full(n, scores.base_points),
-    }
-    for part, values in (("expert", scores.expert_parts), ("learned", scores.learned_parts)):
-        columns |= {f"{part}_{name}": values[:, i].astype(np.float32) for i, name in enumerate(names)}
-    return pa.table(columns, schema=_schema(names))
+    """Grade block by block in a hidden folder beside `folder`, which then comes into being whole."""
+    working = working_folder(folder)
+    if not (folder / "manifest.json").is_file():
+        blocks = grade_blocks(working, model, snapshot, progress)
+        with atomic_folder(folder) as beside:
+            totals = combine_blocks(blocks, beside / "grades.parquet", model.names)
+            content = {
+                "city": records.city_name,
+                "records_id": records.records_id,
+                "as_of_date": str(snapshot.as_of_date),
+                "model_version": model.model_version,
+                "snapshot_id": snapshot.snapshot_id,
+                "catalogue_hash": snapshot.manifest["catalogue_hash"],
+                "n_entities": totals.n_entities,
+                "grade_counts": {grade: totals.grade_counts[grade] for grade in model.cut_points.grades},
+                "max_additivity_error_points": totals.max_additivity_error_points,
+                "sha256": sha256_of(beside / "grades.parquet"),
+            }
+            write_json(beside / "manifest.json", content)
+    shutil.rmtree(working, ignore_errors=True)
 
 
 def _publish(city: City, settings: Settings, grading: Grading, snapshot: Snapshot, progress: Progress) -> None:
