@@ -18,6 +18,7 @@ import ibis.expr.types as ir
 from data.errors import ConfigurationError
 from data.files import fingerprint
 from data.schemas import TABLES
+from features.outlook import STAYS, Ageing, Remedy
 from features.point_in_time import known_schemas
 
 DIMENSIONS = {
@@ -58,6 +59,10 @@ class Indicator:
         Tables of which one is enough; all others that the formula names are needed.
     formula : callable
         From tables as of dates to (as_of_date, entity_id, value).
+    remedy : Remedy or None
+        What the entity itself can do about its value; None where it can do nothing, or nothing that lowers the risk.
+    ageing : Ageing
+        What time makes of the value while no record is added.
     """
 
     name: str
@@ -74,6 +79,8 @@ class Indicator:
     source: str
     optional: tuple[str, ...]
     formula: Formula
+    remedy: Remedy | None = None
+    ageing: Ageing = STAYS
 
     @property
     def dimension_zh(self) -> str:
@@ -103,8 +110,8 @@ class Indicator:
 
     @property
     def declaration(self) -> dict[str, Any]:
-        """Everything but the formula, as JSON can hold it."""
-        fields = {name: value for name, value in vars(self).items() if name != "formula"}
+        """What the value is, but for the formula, as JSON can hold it; what can become of it makes no other value."""
+        fields = {name: value for name, value in vars(self).items() if name not in ("formula", "remedy", "ageing")}
         return {**fields, "absent": None if math.isnan(self.absent) else self.absent, "tables": self.tables}
 
     @property
@@ -126,6 +133,8 @@ def indicator(
     maximum: float | None = None,
     absent: float = math.nan,
     optional: tuple[str, ...] = (),
+    remedy: Remedy | None = None,
+    ageing: Ageing = STAYS,
 ) -> Callable[[Formula], Indicator]:
     """Declare an indicator: the function's name is the column, its parameters name the tables that it reads."""
 
@@ -145,6 +154,8 @@ def indicator(
             source=source,
             optional=optional,
             formula=formula,
+            remedy=remedy,
+            ageing=ageing,
         )
 
     return declare

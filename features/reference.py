@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from features.catalogue import DIMENSIONS, Catalogue, Indicator, load_catalogue
+from features.outlook import Remedy
 
 _HEAD = """# Indicators
 
@@ -34,6 +35,8 @@ def _indicator_section(item: Indicator) -> str:
         "risk": f"{item.risk} with the value",
         "range": _range(item),
         "where nothing applies": "missing" if math.isnan(item.absent) else f"{item.absent:g}",
+        "what the entity can do": _remedy(item.remedy),
+        "as time passes": item.ageing.words,
         "needs": _needs(item),
         "source": item.source,
     }
@@ -53,3 +56,9 @@ def _needs(item: Indicator) -> str:
     needed = [table for table in item.tables if table not in item.optional]
     one_of = [f"one of {' or '.join(item.optional)}"] if item.optional else []
     return ", ".join(needed + one_of)
+
+
+def _remedy(remedy: Remedy | None) -> str:
+    if remedy is None:
+        return "nothing at once"
+    return remedy.how.format(value=" or ".join(f"{value:g}" for value in remedy.reach))

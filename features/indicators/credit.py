@@ -7,6 +7,7 @@ import ibis.expr.types as ir
 
 from features.catalogue import indicator
 from features.measures import age_days, days_covered, decay, exact_amount, exact_sum, in_force
+from features.outlook import Ageing, Remedy
 
 ABNORMAL_LOOK_BACK_DAYS = 3 * 365
 """Three years: after three years on it without repair, an entity goes on to the list of serious violations."""
@@ -29,6 +30,11 @@ DISHONESTY_HALF_LIFE_DAYS = 2 * 365
     maximum=float(ABNORMAL_LOOK_BACK_DAYS),
     absent=0.0,
     source="listings of kind abnormal_operation",
+    ageing=Ageing(
+        look_back_days=ABNORMAL_LOOK_BACK_DAYS,
+        condition="off the list of abnormal operation",
+        condition_zh="已移出经营异常名录",
+    ),
 )
 def abnormal_listing(listings: ir.Table) -> ir.Table:
     """Days on the list of abnormal operation within the last 3 years.
@@ -56,6 +62,8 @@ def abnormal_listing(listings: ir.Table) -> ir.Table:
     minimum=0.0,
     absent=0.0,
     source="listings of kind serious_dishonesty",
+    # A listing in force counts 1 and does not fade; below 1 all have ended.
+    ageing=Ageing(half_life_days=DISHONESTY_HALF_LIFE_DAYS, fades_below=1.0),
 )
 def serious_dishonesty(listings: ir.Table) -> ir.Table:
     """Listings for serious dishonesty: 1 while in force, halved every 2 years after the end, nothing after 5 years."""
@@ -77,6 +85,12 @@ def serious_dishonesty(listings: ir.Table) -> ir.Table:
     minimum=0.0,
     absent=0.0,
     source="obligations",
+    remedy=Remedy(
+        reach=(0.0,),
+        effort=2.0,
+        how="Pay all taxes, penalties and judgments outstanding",
+        how_zh="缴清全部税款、罚款与判决款",
+    ),
 )
 def unpaid_obligations(obligations: ir.Table) -> ir.Table:
     """Arrears of tax, unpaid penalties and judgments outstanding, in total."""

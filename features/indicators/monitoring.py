@@ -7,6 +7,7 @@ import ibis.expr.types as ir
 
 from features.catalogue import indicator
 from features.measures import decayed_count, exact_sum
+from features.outlook import Ageing
 from features.rates import decayed_failures, overall_failure_rate, shrunk_rate
 
 REPEAT_DAYS = 30
@@ -86,6 +87,7 @@ def sampling_failures(tests: ir.Table) -> ir.Table:
     minimum=0.0,
     absent=0.0,
     source="mentions",
+    ageing=Ageing(half_life_days=MENTION_HALF_LIFE_DAYS),
 )
 def negative_mentions(mentions: ir.Table) -> ir.Table:
     """Negative media mentions, each counting half after 180 days; doubtful matches (score below 0.8) do not count."""

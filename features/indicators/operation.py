@@ -7,6 +7,7 @@ import ibis.expr.types as ir
 
 from features.catalogue import indicator
 from features.measures import within_days
+from features.outlook import Ageing, Remedy
 
 LICENCE_CAP_DAYS = 3650
 """Ten years: the longest usual term. A licence that does not lapse counts as this far from lapsing."""
@@ -31,6 +32,14 @@ IDENTITY_FIELDS = ("address", "representative", "scope", "name")
     minimum=-float(LICENCE_CAP_DAYS),
     maximum=float(LICENCE_CAP_DAYS),
     source="licences",
+    remedy=Remedy(
+        # One, three, five and ten years: the terms for which licences are issued.
+        reach=(365.0, 1095.0, 1825.0, 3650.0),
+        effort=1.0,
+        how="Renew the required licences, so that the first one lapses in {value} days",
+        how_zh="续办必需的许可，使最早到期的一项还有 {value} 天",
+    ),
+    ageing=Ageing(per_day=-1.0),
 )
 def licence_validity(licences: ir.Table) -> ir.Table:
     """Days until the first of the entity's required licences lapses: 0 on its last day, negative once lapsed.
@@ -55,6 +64,7 @@ def licence_validity(licences: ir.Table) -> ir.Table:
     risk="rises",
     minimum=0.0,
     source="annual_reports",
+    ageing=Ageing(look_back_days=REPORT_LOOK_BACK_DAYS),
 )
 def annual_report_lapses(annual_reports: ir.Table) -> ir.Table:
     """Report years with a late or missed annual report in the last 3 years, each year counted once.
@@ -77,6 +87,7 @@ def annual_report_lapses(annual_reports: ir.Table) -> ir.Table:
     minimum=0.0,
     absent=0.0,
     source="changes",
+    ageing=Ageing(look_back_days=CHANGE_LOOK_BACK_DAYS),
 )
 def registration_changes(changes: ir.Table) -> ir.Table:
     """Changes of address, representative, scope or name in the last 2 years."""

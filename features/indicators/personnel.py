@@ -7,6 +7,7 @@ import ibis.expr.types as ir
 
 from features.catalogue import indicator
 from features.measures import decayed_count, exact_sum, in_force
+from features.outlook import Ageing, Remedy
 from features.sharing import shared
 
 OFFICES = ("legal_representative", "director", "supervisor", "owner")
@@ -28,6 +29,12 @@ LINKED_HALF_LIFE_DAYS = 2 * 365
     risk="rises",
     minimum=0.0,
     source="people, listings of persons",
+    remedy=Remedy(
+        reach=(0.0,),
+        effort=3.0,
+        how="The listed people in office settle what put them on the list, so that their listings end",
+        how_zh="在失信名单上的现任人员履行义务并移出名单",
+    ),
 )
 def person_dishonesty(people: ir.Table, listings: ir.Table) -> ir.Table:
     """Legal representative, directors, supervisors and owners in office who stand on a list of dishonest persons.
@@ -53,6 +60,7 @@ def person_dishonesty(people: ir.Table, listings: ir.Table) -> ir.Table:
     minimum=0.0,
     optional=("inspections", "penalties"),
     source="people; penalties and failed inspections of the other entities",
+    ageing=Ageing(half_life_days=LINKED_HALF_LIFE_DAYS),
 )
 def person_linked_violations(people: ir.Table, inspections: ir.Table, penalties: ir.Table) -> ir.Table:
     """Penalties and failed inspections of other entities that share a person in office.

@@ -7,6 +7,7 @@ import ibis.expr.types as ir
 
 from features.catalogue import indicator
 from features.measures import DAYS_PER_YEAR, age_days
+from features.outlook import Ageing, Remedy
 from features.rates import expected_failure_rate
 
 
@@ -55,6 +56,7 @@ def industry_category(entities: ir.Table, inspections: ir.Table) -> ir.Table:
     risk="falls",
     minimum=0.0,
     source="entities.established_date",
+    ageing=Ageing(per_day=1 / DAYS_PER_YEAR),
 )
 def years_in_operation(entities: ir.Table) -> ir.Table:
     """Years since establishment. 0 where it lies ahead, missing where its day is unknown."""
@@ -73,6 +75,13 @@ def years_in_operation(entities: ir.Table) -> ir.Table:
     risk="rises",
     minimum=1.0,
     source="entities.address_key",
+    remedy=Remedy(
+        reach=(1.0,),
+        effort=4.0,
+        how="Register at an address of its own, which is one change of the register entry more",
+        how_zh="迁至独立的登记地址（登记变更因此增加一次）",
+        moves=(("registration_changes", 1.0),),
+    ),
 )
 def address_sharing(entities: ir.Table) -> ir.Table:
     """Active entities registered at the same normalised address, this one included. Missing without an address."""

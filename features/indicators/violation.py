@@ -6,6 +6,7 @@ import ibis.expr.types as ir
 
 from features.catalogue import indicator
 from features.measures import decayed_count, exact_amount, within_days
+from features.outlook import Ageing
 from features.rates import decayed_failures, expected_failure_rate, shrunk_rate
 
 PENALTY_HALF_LIFE_DAYS = 2 * 365
@@ -32,6 +33,7 @@ INSPECTION_STRENGTH = 2.0
     minimum=0.0,
     absent=0.0,
     source="penalties",
+    ageing=Ageing(half_life_days=PENALTY_HALF_LIFE_DAYS),
 )
 def penalties(penalties: ir.Table) -> ir.Table:
     """Administrative penalties, each counting half after 2 years."""
@@ -48,6 +50,7 @@ def penalties(penalties: ir.Table) -> ir.Table:
     minimum=0.0,
     absent=0.0,
     source="penalties.amount",
+    ageing=Ageing(look_back_days=AMOUNT_LOOK_BACK_DAYS),
 )
 def penalty_amount(penalties: ir.Table) -> ir.Table:
     """Fines and forfeitures decided in the last 3 years, as far as the amounts were known."""
@@ -65,6 +68,7 @@ def penalty_amount(penalties: ir.Table) -> ir.Table:
     minimum=0.0,
     maximum=1.0,
     source="inspections",
+    ageing=Ageing(no_better_than="industry_category"),
 )
 def failed_inspections(entities: ir.Table, inspections: ir.Table) -> ir.Table:
     """Failure rate of the entity's inspections, each counting half after 1 year, held near its industry's rate.

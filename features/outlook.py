@@ -1,0 +1,88 @@
+"""What can become of a value: what the entity itself can do about it, and what time makes of it.
+
+Both are declared with the indicator. Neither is part of its formula, so neither is in the catalogue's hash.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """What the entity can do about its value, as if done on the as-of date.
+
+    Attributes
+    ----------
+    reach : tuple of float
+        Values that it can bring about. It is asked only for those with less risk than the value it has.
+    effort : float
+        What it takes; 1 is as much as 90 days of waiting.
+    how, how_zh : str
+        What to do; `{value}` stands for the value reached.
+    moves : tuple of (str, float)
+        What doing it adds to other indicators at once.
+    """
+
+    reach: tuple[float, ...]
+    effort: float
+    how: str
+    how_zh: str
+    moves: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Ageing:
+    """What time makes of a value while no record is added. What the value alone does not tell stays as it is.
+
+    Attributes
+    ----------
+    half_life_days : float
+        The value halves in so many days; infinite where it does not.
+    fades_below : float
+        Only a value below this is known to fade: one above may hold something that is still in force.
+    per_day : float
+        What a day adds. A growing value of 0 stays so: the day from which it counts may lie ahead.
+    look_back_days : float
+        A count over so many days is 0 when more have passed; infinite where it is none. Before, it stays as it is.
+    no_better_than : str or None
+        Indicator that the value is drawn to as its records grow old: it is taken to be there as soon as that is worse.
+    condition, condition_zh : str
+        What must hold from the as-of date for a value above 0 not to grow.
+    """
+
+    half_life_days: float = math.inf
+    fades_below: float = math.inf
+    per_day: float = 0.0
+    look_back_days: float = math.inf
+    no_better_than: str | None = None
+    condition: str = ""
+    condition_zh: str = ""
+
+    def after(self, values: NDArray[np.float64], days: int) -> NDArray[np.float64]:
+        """Return what values (n,) are after so many days; NaN stays NaN."""
+        faded = np.where(values < self.fades_below, values * 0.5 ** (days / self.half_life_days), values)
+        waits_to_grow = (faded == 0.0) & (self.per_day > 0)
+        moved = np.where(waits_to_grow, faded, faded + self.per_day * days)
+        return np.where((days > self.look_back_days) & ~np.isnan(moved), 0.0, moved)
+
+    @property
+    def words(self) -> str:
+        """What happens to the value, for the reference page."""
+        if math.isfinite(self.half_life_days):
+            below = f" where it is below {self.fades_below:g}" if math.isfinite(self.fades_below) else ""
+            return f"halves in {self.half_life_days:g} days{below}"
+        if self.per_day:
+            return f"{'grows' if self.per_day > 0 else 'falls'} day by day"
+        if math.isfinite(self.look_back_days):
+            return f"taken to stay as it is for {self.look_back_days:g} days, then 0"
+        worse = f", or to be that of {self.no_better_than} where that is worse" if self.no_better_than else ""
+        return f"taken to stay as it is{worse}"
+
+
+STAYS = Ageing()
+"""What time does is not to be told from the value: it stays as it is."""
