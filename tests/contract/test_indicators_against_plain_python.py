@@ -336,19 +336,18 @@ FOUNDER: Row = {
 }  # fmt: skip
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(drawn=tables)
 def test_formulas_agree_with_plain_python(drawn: Tables, write_records: Callable[..., Records]) -> None:
     drawn = drawn | {"entities": [FOUNDER, *drawn["entities"]]}
 
     records = write_records(**drawn)
-    one_by_one = [next(build_panel(records, [day], threads=1)).to_pandas() for day in AS_OF_DATES]
-    panel = [table.to_pandas() for table in build_panel(records, AS_OF_DATES, threads=1)]
+    panel = pd.concat(table.to_pandas() for table in build_panel(records, AS_OF_DATES, threads=1))
+    alone = next(build_panel(records, AS_OF_DATES[:1], threads=1)).to_pandas()
 
     assert_as_plain_python(drawn, build_matrix(records, AS_OF_DATES, threads=1).to_pandas())
-    assert_as_plain_python(drawn, pd.concat(panel))
-    for alone, among_others in zip(one_by_one, panel, strict=True):
-        pd.testing.assert_frame_equal(alone, among_others, check_exact=True)
+    assert_as_plain_python(drawn, panel)
+    pd.testing.assert_frame_equal(alone, panel.head(len(alone)), check_exact=True)
 
 
 def assert_as_plain_python(drawn: Tables, values: pd.DataFrame) -> None:
