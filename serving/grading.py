@@ -59,6 +59,15 @@ class Grading:
         return self.folder / "grades.parquet"
 
     @property
+    def identity(self) -> dict[str, Any]:
+        """What the database knows a grading by: as_of_date, model_version and snapshot_id."""
+        return {
+            "as_of_date": self.as_of_date,
+            "model_version": self.model_version,
+            "snapshot_id": str(self.manifest["snapshot_id"]),
+        }
+
+    @property
     def as_of_date(self) -> date:
         """Day as of which everybody is graded."""
         return date.fromisoformat(self.manifest["as_of_date"])
@@ -99,6 +108,8 @@ def grade_population(
 
     Raises
     ------
+    RequestError
+        Where the snapshot is of pairs, or was made from other records.
     ArtifactError
         Where the model was made for other indicators than the snapshot.
     BusyError
@@ -106,16 +117,31 @@ def grade_population(
     StorageError
         Where the disk or the database refuses; the grades that were in force stay, and the blocks that are done.
     """
+    if snapshot.manifest["records_id"] != records.records_id:
+        raise RequestError(
+            f"The snapshot as of {snapshot.as_of_date} must be made from the records {records.records_id}, "
+            f"it was made from {snapshot.manifest['records_id']}. Build it from these records."
+        )
+    grading = grade_snapshot(city, settings, model, snapshot, progress)
+    if in_force:
+        _publish(city, settings, grading, snapshot, progress)
+    return grading
+
+
+def grade_snapshot(
+    city: City, settings: Settings, model: AdditiveModel, snapshot: Snapshot, progress: Progress = print
+) -> Grading:
+    """Grade everybody of a snapshot to files, unless that was done, whatever records it was made from.
+
+    Raises as `grade_population`; the database is left alone.
+    """
     _refuse_mismatch(city, model, snapshot)
     folder = _folder(city, settings, model, snapshot)
     if (folder / "manifest.json").is_file():
         progress(f"Grades as of {snapshot.as_of_date} by model {model.model_version} are there already: skipped.")
     with held(folder.parent / ".lock"):
-        _grade_to(folder, records, model, snapshot, progress)
-    grading = Grading(folder, read_json(folder / "manifest.json"))
-    if in_force:
-        _publish(city, settings, grading, snapshot, progress)
-    return grading
+        _grade_to(folder, city, model, snapshot, progress)
+    return Grading(folder, read_json(folder / "manifest.json"))
 
 
 def working_folder(folder: Path) -> Path:
@@ -142,7 +168,7 @@ def _folder(city: City, settings: Settings, model: AdditiveModel, snapshot: Snap
     return settings.var / "cities" / city.name / "grades" / name
 
 
-def _grade_to(folder: Path, records: Records, model: AdditiveModel, snapshot: Snapshot, progress: Progress) -> None:
+def _grade_to(folder: Path, city: City, model: AdditiveModel, snapshot: Snapshot, progress: Progress) -> None:
     """Grade block by block in a hidden folder beside `folder`, which then comes into being whole."""
     working = working_folder(folder)
     if not (folder / "manifest.json").is_file():
@@ -150,8 +176,8 @@ def _grade_to(folder: Path, records: Records, model: AdditiveModel, snapshot: Sn
         with atomic_folder(folder) as beside:
             totals = combine_blocks(blocks, beside / "grades.parquet", model.names)
             content = {
-                "city": records.city_name,
-                "records_id": records.records_id,
+                "city": city.name,
+                "records_id": snapshot.manifest["records_id"],
                 "as_of_date": str(snapshot.as_of_date),
                 "model_version": model.model_version,
                 "snapshot_id": snapshot.snapshot_id,
@@ -168,13 +194,8 @@ def _grade_to(folder: Path, records: Records, model: AdditiveModel, snapshot: Sn
 def _publish(city: City, settings: Settings, grading: Grading, snapshot: Snapshot, progress: Progress) -> None:
     """Put grades in force. The values go online first, so that the one switch in the database changes both."""
     store = publish_online(snapshot, settings, progress)
-    identity = {
-        "as_of_date": grading.as_of_date,
-        "model_version": grading.model_version,
-        "snapshot_id": grading.manifest["snapshot_id"],
-    }
     engine = open_database(settings.database_url)
-    put_in_force(engine, city.name, identity, grading.grade_counts, _stored_rows(grading.path))
+    put_in_force(engine, city.name, grading.identity, grading.grade_counts, _stored_rows(grading.path))
     progress(f"The grades as of {grading.as_of_date} are in force.")
     remove_old_stores(store.folder)
 

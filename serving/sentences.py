@@ -49,9 +49,14 @@ def sentence(
     currency : str
         ISO code for amounts.
     """
-    zh, en = _fact(item, value, is_available, currency)
+    said = fact(item, value, is_available, currency)
     effect_zh, effect_en = _effect(expert, learned)
-    return Sentence(f"{zh}；{effect_zh}。", f"{en}, {effect_en}.")
+    return Sentence(f"{said.zh}；{effect_zh}。", f"{said.en}, {effect_en}.")
+
+
+def fact(item: Indicator, value: float | None, is_available: bool, currency: str) -> Sentence:
+    """Say what an indicator is, without what it does and without a full stop; parameters as of `sentence`."""
+    return Sentence(*_fact(item, value, is_available, currency))
 
 
 def shown_value(item: Indicator, value: float | None, language: str, currency: str) -> str:

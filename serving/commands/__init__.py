@@ -9,7 +9,7 @@ import click
 
 from data.errors import QianfenError
 from data.settings import Settings
-from serving.commands import drift, features, links, models, records, reference, service, snapshots
+from serving.commands import drift, features, links, models, movement, records, reference, service, snapshots
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -29,6 +29,7 @@ for _command in (
     features.features,
     models.train,
     models.grade,
+    movement.movement,
     service.score,
     service.serve,
     service.demo,

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import click
 
 from data.settings import Settings
 from serving.commands.shared import CITY, DAY, bring_in, held_city, say_next
+
+if TYPE_CHECKING:
+    from data.city import City
+    from serving.grading import Grading
 
 
 @click.command()
@@ -32,10 +37,14 @@ def train(settings: Settings, city_name: str) -> None:
 @click.option("--as-of", "as_of", type=DAY, default=None, help="As-of date; by default that of city.toml.")
 @click.pass_obj
 def grade(settings: Settings, city_name: str, as_of: datetime | None) -> None:
-    """Grade everybody as of a date with the champion, and put the grades in force."""
+    """Grade everybody as of a date with the champion, and put the grades in force.
+
+    Then tell who changed grade against the grades that were in force before. A run that was stopped goes on.
+    """
     from features.drift.report import check_drift
     from features.snapshots import build_snapshot
     from serving.grading import grade_population
+    from serving.gradings import newest_in_force
     from training.registry import load_champion
 
     with held_city(settings, city_name) as city:
@@ -44,10 +53,31 @@ def grade(settings: Settings, city_name: str, as_of: datetime | None) -> None:
         records = bring_in(city, settings)
         snapshot = build_snapshot(records, day, settings, click.echo)
         check_drift(city, records, [snapshot], settings, click.echo)
+        before = newest_in_force(city, settings)
         grading = grade_population(city, records, settings, model, snapshot, click.echo)
         for name, n in grading.grade_counts.items():
             click.echo(f"  {name}  {n:>10,}  {n / grading.n_entities:6.1%}")
-        say_next(f"qianfen serve {city_name}")
+        if _say_movement(city, settings, before, grading):
+            say_next(f"qianfen movement {city_name}", f"qianfen serve {city_name}")
+        else:
+            say_next(f"qianfen serve {city_name}")
+
+
+def _say_movement(city: City, settings: Settings, before: Grading | None, grading: Grading) -> bool:
+    """Say the movement against the grades that were in force before; False where there were none."""
+    from serving.gradings import previous_grading
+    from serving.movement import movement_between
+    from serving.movement_words import MovementWords
+
+    if before is None or before.folder == grading.folder:
+        before = previous_grading(city, settings, grading)
+    if before is None:
+        click.echo("This is the first grading: there is none to compare it with.")
+        return False
+    movement = movement_between(city, settings, before, grading, click.echo)
+    for line in MovementWords(city, settings, movement, city.languages[0]).summary():
+        click.echo(line)
+    return True
 
 
 @click.command("evaluate-published")

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.errors import ArtifactError
+from data.errors import ArtifactError, RequestError
 from serving.database import open_database
 from serving.grades import grades_of, grading_in_force
 from serving.grading import grade_population
@@ -90,5 +90,15 @@ def test_a_model_of_another_catalogue_is_refused_and_nothing_is_written(graded_c
 
     with pytest.raises(ArtifactError, match="it was made for other. Train again with `qianfen train toy`"):
         grade_population(graded_city.city, graded_city.records, settings, other, graded_city.snapshot, silent)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_snapshot_of_other_records_is_refused_and_nothing_is_written(graded_city, tmp_path):
+    settings = dataclasses.replace(graded_city.settings, var=tmp_path)
+    other = dataclasses.replace(graded_city.records, records_id="other")
+
+    with pytest.raises(RequestError, match="must be made from the records other, it was made from"):
+        grade_population(graded_city.city, other, settings, graded_city.model, graded_city.snapshot, silent)
 
     assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,283 @@
+"""What moved between two gradings sums to the difference of points, to the last bit."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data.errors import ArtifactError, NotFoundError, RequestError, StorageError
+from data.files import sha256_of, write_json
+from features.catalogue import load_catalogue
+from features.snapshots import open_snapshot
+from serving.blocks import schema
+from serving.changes import GRID, write_changes
+from serving.grading import Grading, grade_snapshot
+from serving.movement import movement_between
+from training.artifact import save_artifact
+
+NAMES = ("penalties", "address_sharing")
+BEFORE, AFTER = date(2020, 5, 1), date(2020, 12, 31)
+
+
+def silent(_):
+    """Take progress and show none."""
+
+
+def graded(entity_id, expert, learned, grade="A", base=100.0, **others):
+    """Return a row of a grading by hand; points are what base and parts come to, held in [0, 1000]."""
+    unclipped = base + sum(expert) + sum(learned)
+    row = {
+        "entity_id": entity_id, "points": min(max(unclipped, 0.0), 1000.0), "unclipped_points": unclipped,
+        "grade": grade, "probability": 0.5, "expert_points": 0.0, "expert_grade": "A", "base_points": base,
+    }  # fmt: skip
+    parts = {f"expert_{n}": v for n, v in zip(NAMES, expert, strict=True)}
+    parts |= {f"learned_{n}": v for n, v in zip(NAMES, learned, strict=True)}
+    return {**row, **parts, **others}
+
+
+def write_grading(home, day, rows, model="m1", rows_in_a_group=2):
+    folder = home / f"{day}-{model}"
+    folder.mkdir(parents=True)
+    table = pa.Table.from_pylist(rows, schema=schema(NAMES))
+    pq.write_table(table, folder / "grades.parquet", row_group_size=rows_in_a_group)
+    manifest = {
+        "as_of_date": str(day), "model_version": model, "snapshot_id": f"s{day}",
+        "grade_counts": dict.fromkeys("ABCD", 0), "sha256": sha256_of(folder / "grades.parquet"),
+    }  # fmt: skip
+    write_json(folder / "manifest.json", manifest)
+    return Grading(folder, manifest)
+
+
+@pytest.fixture
+def moved(graded_city, tmp_path):
+    """Compare two gradings written by hand."""
+
+    def compare(before, after, **after_options):
+        early = write_grading(tmp_path, BEFORE, before)
+        late = write_grading(tmp_path, AFTER, after, **after_options)
+        return movement_between(graded_city.city, graded_city.settings, early, late, silent)
+
+    return compare
+
+
+def assert_sums_exactly(movement):
+    """In whatever order they are added, the lines come to the change, without a tolerance."""
+    rows = pq.read_table(movement.path).to_pandas()
+    stayed = rows[rows["state"] == "stayed"]
+    assert len(stayed)
+    assert np.array_equal(stayed["points_after"] - stayed["points_before"], stayed["change"])
+    generator = np.random.default_rng(3)
+    for _ in range(20):
+        total = np.zeros(len(stayed))
+        for line in generator.permutation(movement.lines):
+            total = total + stayed[line].to_numpy()
+        assert np.array_equal(total, stayed["change"].to_numpy())
+    return stayed
+
+
+def test_an_example_by_hand(moved):
+    movement = moved(
+        [
+            graded("E1", (10.0, -5.0), (20.0, 0.5), "A"),
+            graded("E3", (0.0, 0.0), (0.0, 0.0), "A"),
+            graded("E4", (500.0, 300.0), (50.0, 0.0), "C"),
+        ],
+        [
+            graded("E1", (40.0, -5.0), (60.0, 0.25), "B"),
+            graded("E2", (1.0, 0.0), (0.0, 0.0), "A"),
+            graded("E4", (600.0, 300.0), (80.0, 0.0), "D"),
+        ],
+    )
+
+    rows = pq.read_table(movement.path).to_pandas().set_index("entity_id")
+    assert rows["state"].to_dict() == {"E1": "stayed", "E2": "entered", "E3": "left", "E4": "stayed"}
+    one = rows.loc["E1"]
+    # 125.5 to 195.25 points: the card adds 30, history adds 40 to penalties and takes 0.25 off address sharing.
+    assert (one["points_before"], one["points_after"], one["change"]) == (125.5, 195.25, 69.75)
+    assert (one["grade_before"], one["grade_after"]) == ("A", "B")
+    assert (one["expert_penalties"], one["learned_penalties"], one["learned_address_sharing"]) == (30.0, 40.0, -0.25)
+    assert one[["model", "base_points", "expert_address_sharing", "clipping", "rounding"]].tolist() == [0.0] * 5
+    # 950 to 1080, held at 1000: 130 points of indicators, 80 held back.
+    assert rows.loc["E4", ["change", "expert_penalties", "learned_penalties", "clipping"]].tolist() == [
+        50.0,
+        100.0,
+        30.0,
+        -80.0,
+    ]
+    assert rows.loc[["E2", "E3"], [*movement.lines, "change"]].isna().all(axis=None)
+    assert rows.loc["E2", "points_after"] == 101.0
+    assert rows.loc["E3", "points_before"] == 100.0
+    m = movement.manifest
+    assert m["n"] == {"stayed": 2, "entered": 1, "left": 1}
+    assert m["transitions"]["A"] == {"A": 0, "B": 1, "C": 0, "D": 0}
+    assert m["transitions"]["C"] == {"A": 0, "B": 0, "C": 0, "D": 1}
+    assert m["mean_change"]["worse"]["n"] == 2
+    assert m["mean_change"]["worse"]["points"]["expert_penalties"] == 65.0
+    assert m["mean_change"]["worse"]["points"]["clipping"] == -40.0
+    assert m["mean_change"]["better"] == {"n": 0, "points": {}}
+    assert movement.worsened(1)["entity_id"].tolist() == ["E1"]
+
+
+def test_lines_of_everybody_sum_to_the_last_bit_in_any_order(graded_city):
+    g = graded_city
+    before = grade_snapshot(g.city, g.settings, g.model, open_snapshot(g.records, BEFORE, g.settings), silent)
+
+    movement = movement_between(g.city, g.settings, before, g.grading, silent)
+
+    stayed = assert_sums_exactly(movement).set_index("entity_id")
+    assert len(stayed) == 60
+    assert len(movement.lines) == 2 * 18 + 4
+    points = pq.read_table(g.grading.path).to_pandas().set_index("entity_id")["points"]
+    assert (stayed["points_after"] - points).abs().max() <= GRID / 2
+    assert 0 < movement.manifest["max_rounding_points"] < 2e-4
+    assert (stayed["model"] == 0).all()
+    assert stayed["learned_penalties"].abs().max() > 1
+
+
+def test_numbers_that_binary_cannot_hold_sum_to_the_last_bit(moved):
+    generator = np.random.default_rng(11)
+
+    def rows():
+        return [
+            graded(f"E{n:03}", generator.normal(0.0, 90.0, 2).tolist(), generator.normal(0.1, 400.0, 2).tolist())
+            for n in range(200)
+        ]
+
+    stayed = assert_sums_exactly(moved(rows(), rows()))
+
+    assert (stayed["clipping"] != 0).sum() > 10
+    assert stayed["rounding"].abs().max() < 4e-4
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    old=st.sets(st.integers(0, 30), min_size=1),
+    new=st.sets(st.integers(0, 30), min_size=1),
+    groups=st.tuples(st.integers(1, 5), st.integers(1, 5)),
+)
+def test_everybody_of_either_grading_is_there_once_wherever_the_row_groups_end(tmp_path_factory, old, new, groups):
+    home = tmp_path_factory.mktemp("movement")
+    sides = [
+        write_grading(home, day, [graded(f"E{n:02}", (n, 0.0), (0.0, 0.0)) for n in sorted(who)], "m1", group)
+        for day, who, group in zip((BEFORE, AFTER), (old, new), groups, strict=True)
+    ]
+
+    write_changes(home / "movement.parquet", sides[0], sides[0], sides[1], silent)
+
+    rows = pq.read_table(home / "movement.parquet").to_pandas()
+    assert rows["entity_id"].tolist() == [f"E{n:02}" for n in sorted(old | new)]
+    expected = ["stayed" if n in old & new else "entered" if n in new else "left" for n in sorted(old | new)]
+    assert rows["state"].tolist() == expected
+
+
+def test_an_indicator_that_a_model_did_not_have_contributed_nothing(graded_city, tmp_path):
+    early = write_grading(tmp_path, BEFORE, [graded("E1", (10.0, 0.0), (5.0, 0.0))])
+    late = write_grading(tmp_path, AFTER, [graded("E1", (10.0, 7.0), (5.0, 2.0))])
+    table = pq.read_table(early.path).drop_columns(["expert_address_sharing", "learned_address_sharing"])
+    pq.write_table(table, early.path)
+    early = Grading(early.folder, {**early.manifest, "sha256": sha256_of(early.path)})
+
+    movement = movement_between(graded_city.city, graded_city.settings, early, late, silent)
+
+    row = movement.of(["E1"]).iloc[0]
+    assert (row["change"], row["expert_address_sharing"], row["learned_address_sharing"]) == (9.0, 7.0, 2.0)
+
+
+@pytest.fixture
+def two_models(graded_city, tmp_path):
+    """A copy of the graded city with grades of the old champion as of BEFORE, and of another one as of AFTER."""
+    shutil.copytree(graded_city.settings.var, tmp_path / "var")
+    settings = dataclasses.replace(graded_city.settings, var=tmp_path / "var")
+    models = settings.var / "cities/toy/models"
+    (models / "t2/lightgbm_offset").mkdir(parents=True)
+    other = dataclasses.replace(graded_city.model, platt=(0.1, 1.1))
+    other = save_artifact(
+        other, models / "t2/lightgbm_offset", {"city": "toy", "catalogue_hash": load_catalogue().hash}
+    )
+    write_json(models / "champion.json", {"artifact": "t2/lightgbm_offset", "registered_version": "2"})
+    city, old = graded_city.city, open_snapshot(graded_city.records, BEFORE, settings)
+    before = grade_snapshot(city, settings, graded_city.model, old, silent)
+    after = grade_snapshot(city, settings, other, graded_city.snapshot, silent)
+    return city, settings, before, after, other, old
+
+
+def test_where_the_model_changed_its_part_is_a_line_of_its_own(two_models):
+    city, settings, before, after, other, old = two_models
+
+    movement = movement_between(city, settings, before, after, silent)
+
+    stayed = assert_sums_exactly(movement)
+    by_new = other.score(old.read(list(other.names))).points
+    by_old = pq.read_table(before.path)["points"].to_numpy()
+    assert (movement.manifest["same_model"], movement.manifest["separated"]) == (False, True)
+    assert np.abs(stayed["model"].to_numpy() - (by_new - by_old)).max() <= 2 * GRID
+    assert stayed["model"].abs().max() > 20
+    assert (stayed["base_points"] == 0).all()
+
+
+def test_where_the_earlier_values_are_gone_the_lines_hold_both_and_it_says_why(two_models):
+    city, settings, before, after, _, old = two_models
+    shutil.rmtree(settings.var / "cities/toy/snapshots" / old.folder.name)
+
+    movement = movement_between(city, settings, before, after, silent)
+
+    stayed = assert_sums_exactly(movement)
+    assert not movement.manifest["separated"]
+    assert "it holds none" in movement.manifest["not_separated_because"]
+    assert (stayed["model"] == 0).all()
+    assert stayed["base_points"].nunique() == 1
+    assert stayed["base_points"].iloc[0] != 0
+
+
+def test_what_was_worked_out_is_not_worked_out_again(graded_city, tmp_path):
+    rows = [graded("E1", (1.0, 0.0), (0.0, 0.0))]
+    sides = [write_grading(tmp_path, day, rows) for day in (BEFORE, AFTER)]
+    said = []
+
+    first = movement_between(graded_city.city, graded_city.settings, *sides, said.append)
+    written = first.path.stat().st_mtime_ns
+    again = movement_between(graded_city.city, graded_city.settings, *sides, said.append)
+
+    assert again == first
+    assert again.path.stat().st_mtime_ns == written
+    assert said == ["Compared 1 entities; 0 entered, 0 left."]
+
+
+def test_the_same_grading_twice_is_refused(graded_city):
+    with pytest.raises(RequestError, match="got the one as of 2020-12-31 twice. Name two dates"):
+        movement_between(graded_city.city, graded_city.settings, graded_city.grading, graded_city.grading, silent)
+
+
+def test_grades_with_a_changed_bit_are_refused_by_name(graded_city, tmp_path):
+    sides = [write_grading(tmp_path, day, [graded("E1", (1.0, 0.0), (0.0, 0.0))]) for day in (BEFORE, AFTER)]
+    content = bytearray(sides[0].path.read_bytes())
+    content[len(content) // 2] ^= 1
+    sides[0].path.write_bytes(content)
+
+    with pytest.raises(StorageError, match="grades.parquet must be as it was written.* grade as of 2020-05-01 again"):
+        movement_between(graded_city.city, graded_city.settings, *sides, silent)
+
+    assert [path.name for path in sides[1].folder.iterdir() if path.is_dir()] == []
+
+
+def test_contributions_that_are_not_of_the_points_are_refused(moved):
+    with pytest.raises(ArtifactError, match="The contributions of E1 must explain its change"):
+        moved(
+            [graded("E1", (1.0, 0.0), (0.0, 0.0))],
+            [graded("E1", (2.0, 0.0), (0.0, 0.0), expert_penalties=2.5)],
+        )
+
+
+def test_an_entity_of_neither_grading_is_not_found(moved):
+    movement = moved([graded("E1", (1.0, 0.0), (0.0, 0.0))], [graded("E2", (1.0, 0.0), (0.0, 0.0))])
+
+    with pytest.raises(NotFoundError, match="E9 must be an entity that is graded as of 2020-05-01 or 2020-12-31"):
+        movement.of(["E1", "E9"])
