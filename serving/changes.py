@@ -54,7 +54,8 @@ def write_changes(path: Path, before: Grading, start: Grading, after: Grading, p
     grades = list(dict.fromkeys([*after.grade_counts, *before.grade_counts]))
     with pq.ParquetWriter(path, _schema(lines), compression="zstd") as writer:
         for late, low, high in _intervals(after):
-            old, old_by_new = (_rows_between(grading, low, high) for grading in (before, start))
+            old = _rows_between(before, low, high)
+            old_by_new = old if start is before else _rows_between(start, low, high)
             rows = _moved(old, old_by_new, late, names)
             _refuse_unexplained(rows, lines, before, after)
             totals.add(rows, lines, grades)

@@ -112,7 +112,10 @@ def movement_between(
                 "sha256": sha256_of(beside / "movement.parquet"),
             }
             write_sealed(beside / "manifest.json", content)
-    return Movement(folder, read_sealed(folder / "manifest.json"))
+    movement = Movement(folder, read_sealed(folder / "manifest.json"))
+    if not movement.path.is_file() or sha256_of(movement.path) != movement.manifest["sha256"]:
+        raise StorageError(f"{movement.path} must be as it was written, it is not. Remove {folder} and run again.")
+    return movement
 
 
 def _with_the_later_model(

@@ -191,6 +191,61 @@ def test_on_a_full_disk_the_blocks_that_are_done_stay(grade, tmp_path, monkeypat
     assert content(grade(StopAfter())) == content(undisturbed)
 
 
+@pytest.fixture
+def small_disk(tmp_path):
+    """Mount a disk of 96 KiB in memory below `var`; skipped where that is not allowed. Yield what makes it larger."""
+    disk = tmp_path / "var"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=96k", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("mounting a small disk needs the rights of root")
+    yield lambda size: subprocess.run(["mount", "-o", f"remount,size={size}", str(disk)], check=True)
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def test_once_a_full_disk_has_room_the_grading_goes_on(grade, tmp_path, small_disk):
+    undisturbed = grade(StopAfter(), "undisturbed")
+    with pytest.raises(StorageError, match="The disk is full, block .* The blocks that are done stay: free space"):
+        grade(StopAfter())
+    kept = blocks_below(tmp_path / "var")
+    assert 0 < len(kept) < _N_BLOCKS
+
+    small_disk("8m")
+    going_on = StopAfter()
+    grading = grade(going_on)
+
+    assert going_on.said[0].startswith(f"Going on: {len(kept)} of {_N_BLOCKS} blocks")
+    assert content(grading) == content(undisturbed)
+
+
+def test_stopped_while_the_blocks_become_one_file_it_keeps_all_of_them(grade, tmp_path, monkeypatch):
+    undisturbed = grade(StopAfter(), "undisturbed")
+
+    def stopped(blocks, path, names):
+        path.write_bytes(b"half")
+        raise StoppedError
+
+    with monkeypatch.context() as patched:
+        patched.setattr("serving.grading.combine_blocks", stopped)
+        with pytest.raises(StoppedError):
+            grade(StopAfter())
+    assert len(blocks_below(tmp_path / "var")) == _N_BLOCKS
+
+    going_on = StopAfter()
+
+    assert content(grade(going_on)) == content(undisturbed)
+    assert going_on.said == [f"Going on: {_N_BLOCKS} of {_N_BLOCKS} blocks were graded before and are whole."]
+
+
+def test_blocks_that_a_kill_left_beside_the_whole_grading_are_removed(grade):
+    grading = grade(StopAfter())
+    working_folder(grading.folder).mkdir()
+
+    grade(StopAfter())
+
+    assert not working_folder(grading.folder).exists()
+
+
 def test_a_second_run_at_the_same_time_is_refused(grade, tmp_path):
     with held(tmp_path / "var/cities/toy/grades/.lock"), pytest.raises(BusyError, match="Wait until it ends"):
         grade(StopAfter())

@@ -268,6 +268,17 @@ def test_grades_with_a_changed_bit_are_refused_by_name(graded_city, tmp_path):
     assert [path.name for path in sides[1].folder.iterdir() if path.is_dir()] == []
 
 
+def test_a_kept_movement_with_a_changed_bit_is_refused_by_name(graded_city, tmp_path):
+    sides = [write_grading(tmp_path, day, [graded("E1", (1.0, 0.0), (0.0, 0.0))]) for day in (BEFORE, AFTER)]
+    path = movement_between(graded_city.city, graded_city.settings, *sides, silent).path
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+    with pytest.raises(StorageError, match="movement.parquet must be as it was written, it is not. Remove "):
+        movement_between(graded_city.city, graded_city.settings, *sides, silent)
+
+
 def test_contributions_that_are_not_of_the_points_are_refused(moved):
     with pytest.raises(ArtifactError, match="The contributions of E1 must explain its change"):
         moved(
