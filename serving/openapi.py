@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import models_json_schema
 
 from features.catalogue import load_catalogue
+from serving.outlooks import OutlookReply
 from serving.reply import ErrorReply, ScoreReply
 from serving.request import MOST_BYTES, MOST_ITEMS
 
@@ -76,14 +77,19 @@ def complete_openapi(derived: dict[str, Any]) -> dict[str, Any]:
         },
         "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
         "servers": [{"url": "/"}],
-        "paths": {"/v1/score": {"post": score}, **_pages(), **_infrastructure(derived["paths"])},
+        "paths": {
+            "/v1/score": {"post": score},
+            **_what_would_change(),
+            **_pages(),
+            **_infrastructure(derived["paths"]),
+        },
         "components": {"schemas": schemas},
     }
 
 
 def _schemas() -> dict[str, Any]:
     asked = [(model, "validation") for model in (EntityItem, ValuesItem)]
-    answered = [(model, "serialization") for model in (ScoreReply, ErrorReply)]
+    answered = [(model, "serialization") for model in (ScoreReply, OutlookReply, ErrorReply)]
     _, content = models_json_schema([*asked, *answered], ref_template=_REFERENCE)  # type: ignore[list-item]
     schemas: dict[str, Any] = content["$defs"]
     schemas["ValuesItem"]["properties"]["indicators"] = _indicators_schema()
@@ -136,6 +142,31 @@ def _header(name: str, text: str) -> dict[str, Any]:
 def _error(text: str) -> dict[str, Any]:
     schema = {"$ref": _REFERENCE.format(model="ErrorReply")}
     return {"description": text, "content": {"application/json": {"schema": schema}}}
+
+
+def _what_would_change() -> dict[str, Any]:
+    schema = {"$ref": _REFERENCE.format(model="OutlookReply")}
+    answered = {"description": "What would change the grade.", "content": {"application/json": {"schema": schema}}}
+    code = {"name": "entity_id", "in": "path", "required": True, "schema": {"type": "string"}}
+    day = {"name": "as_of_date", "in": "query", "description": "Day of the indicators; that of the grades in force."}
+    return {
+        "/v1/what-would-change/{entity_id}": {
+            "get": {
+                "summary": "What would change the grade",
+                "description": "Up to three ways to the next better grade, each scored by the model; or that there is "
+                "none. The look-up is written down.",
+                "tags": ["Scores"],
+                "parameters": [
+                    code,
+                    {**day, "schema": {"type": "string", "format": "date"}},
+                    *(_header(name, text) for name, text in _HEADERS.items()),
+                ],
+                "responses": {"200": answered}
+                | {str(status): _error(_STATUSES[status]) for status in (404, 503, 507)}
+                | {"422": _error("as_of_date is no day.")},
+            }
+        }
+    }
 
 
 def _pages() -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from features.catalogue import Catalogue
+from features.catalogue import Catalogue, Indicator
 from serving.sentences import NEGLIGIBLE_POINTS, shown_value, signed
 from training.expert_card import CutPoints
 
@@ -107,6 +107,28 @@ def draw(
     )
 
 
+@dataclass(frozen=True)
+class ShownChange:
+    """A value before and after, as a page shows it."""
+
+    name: str
+    before: str
+    after: str
+
+
+def shown_changes(
+    way: Mapping[str, Any], catalogue: Catalogue, language: str, currency: str
+) -> tuple[ShownChange, ...]:
+    """Return the values that a way of `GET /v1/what-would-change` moves; those that look the same are left out."""
+    shown = []
+    for change in way["values"]:
+        item = catalogue[change["indicator"]]
+        before, after = (shown_value(item, change[when], language, currency) for when in ("before", "after"))
+        if before != after:
+            shown.append(ShownChange(_name(item, language), before, after))
+    return tuple(shown)
+
+
 def bands(cut_points: CutPoints) -> tuple[Band, ...]:
     """Return the grades as stretches of the thousand-point bar."""
     edges = [*cut_points.from_points, 1000.0]
@@ -123,7 +145,7 @@ def _step(
     between = start + contribution["expert"]
     end = start + contribution["total"]
     return Step(
-        name=item.name_zh if language == "zh" else item.name.replace("_", " ").capitalize(),
+        name=_name(item, language),
         dimension=item.dimension_zh if language == "zh" else item.dimension,
         value=shown_value(item, contribution["value"], language, currency),
         is_missing=contribution["value"] is None,
@@ -137,6 +159,10 @@ def _step(
         ends_at=scale.x(end),
         is_flat=max(abs(contribution["expert"]), abs(contribution["learned"])) < NEGLIGIBLE_POINTS,
     )
+
+
+def _name(item: Indicator, language: str) -> str:
+    return item.name_zh if language == "zh" else item.name.replace("_", " ").capitalize()
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from serving.database import open_database
 from serving.grades import GradingInForce, grading_in_force
 from serving.lookups import Asker, record_lookups
 from serving.newest import NewestValues
+from serving.outlooks import Outlooks
 from serving.reply import Replies
 from serving.request import ScoreItem
 from training.additive import AdditiveModel
@@ -82,6 +83,11 @@ class Scorer:
     def replies(self) -> Replies:
         """What turns the champion's scores into replies."""
         return Replies(self.city, load_catalogue(), self.model)
+
+    @cached_property
+    def outlooks(self) -> Outlooks:
+        """What tells of the champion's replies what would change the grade."""
+        return Outlooks(load_catalogue(), self.model)
 
     def is_ready(self) -> bool:
         """Say whether entities can be scored."""

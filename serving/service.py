@@ -24,7 +24,7 @@ from features.catalogue import load_catalogue
 from serving.lookups import Asker
 from serving.openapi import complete_openapi
 from serving.reply import ScoreReply
-from serving.request import MOST_BYTES, parse_request, too_many_bytes
+from serving.request import MOST_BYTES, ScoreItem, parse_date, parse_request, too_many_bytes
 from serving.scoring import Scorer
 from serving.site import create_site
 
@@ -119,6 +119,20 @@ def _openapi(_: Request) -> Response:
     return JSONResponse(complete_openapi(_service.openapi_spec.asdict()))
 
 
+def _what_would_change(request: Request) -> Response:
+    """Answer `GET /v1/what-would-change/<entity_id>`: ways to the next better grade, each of them scored."""
+    query = request.query_params
+    try:
+        day = query.get("as_of_date")
+        item = ScoreItem(request.path_params["entity_id"], parse_date(day, "as_of_date") if day else None)
+        scorer = _scorer()
+        reply = scorer.score([item], Asker.of_request(request.headers, query, "GET /v1/what-would-change"))[0]
+        return _json(scorer.outlooks.outlook(reply))
+    except QianfenError as error:
+        return JSONResponse(error_body(error), error.http_status)
+
+
 # The decorator turned the class into a service, which types do not show.
 _service: Any = RiskGrades
-_service.mount_asgi_app(create_site(_scorer, (Route("/docs.json", _openapi),)), path="/", name="site")
+_routes = (Route("/docs.json", _openapi), Route("/v1/what-would-change/{entity_id:path}", _what_would_change))
+_service.mount_asgi_app(create_site(_scorer, _routes), path="/", name="site")

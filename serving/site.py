@@ -23,7 +23,7 @@ from serving.entities import MOST_FOUND, EntityFacts, entity_facts, find_entitie
 from serving.grades import GradingInForce, grades_of
 from serving.lookups import Asker, record_lookups
 from serving.request import ScoreItem, parse_date
-from serving.review_page import bands, draw
+from serving.review_page import bands, draw, shown_changes
 from serving.scoring import Scorer
 from serving.wording import LANGUAGES, words
 
@@ -135,7 +135,8 @@ def _entity(scorer: Scorer, request: Request, language: str) -> Response:
 def _review(scorer: Scorer, request: Request, language: str, snapshot: Snapshot, reply: Mapping[str, Any]) -> Response:
     entity_id = reply["entity_id"]
     facts: EntityFacts | None = entity_facts(scorer.settings, snapshot, [entity_id]).get(entity_id)
-    model = scorer.model
+    model, catalogue, currency = scorer.model, load_catalogue(), scorer.city.currency
+    outlook = scorer.outlooks.outlook(reply)
     return _page(
         "entity.html",
         scorer,
@@ -145,7 +146,10 @@ def _review(scorer: Scorer, request: Request, language: str, snapshot: Snapshot,
         facts=facts,
         reply=reply,
         bands=bands(model.cut_points),
-        drawing=draw(reply, load_catalogue(), model.cut_points, language, scorer.city.currency),
+        drawing=draw(reply, catalogue, model.cut_points, language, currency),
+        outlook=outlook,
+        ways=outlook["ways"] or ([outlook["best"]] if outlook["best"] else []),
+        changes=lambda way: shown_changes(way, catalogue, language, currency),
         horizon_days=scorer.city.label.horizon_days,
         dates=_dates(scorer, snapshot.as_of_date),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from training.published import PublishedRow
@@ -64,3 +64,13 @@ def reason_table(reply: Mapping[str, Any], language: str) -> str:
         lines.append(f"{reply['clipping']:>+8.1f}  held within 0 to 1000")
     lines.append(f"{reply['points']:>8.1f}  points (model {reply['model_version']}, snapshot {reply['snapshot_id']})")
     return "\n".join(lines)
+
+
+def outlook_lines(outlook: Mapping[str, Any], language: str) -> Iterator[str]:
+    """Yield what would change the grade: the finding, then each way with its steps and what comes of them."""
+    yield ""
+    yield outlook[f"sentence_{language}"]
+    for way in outlook["ways"] or filter(None, [outlook["best"]]):
+        yield f"{way['points']:>8.1f}  {way['grade']}  as of {way['as_of_date']}"
+        for step in way["steps"]:
+            yield f"{'':>13}{step[f'sentence_{language}']}"

@@ -61,6 +61,15 @@ _WORDS: dict[str, tuple[str, str]] = {
     "base_note": ("模型学习所见的平均主体", "the average entity that the model learned from"),
     "clipping": ("限幅", "Held within the scale"),
     "clipping_note": ("分数限定在 0 至 1000 之间", "points are held from 0 to 1000"),
+    "what_would_change": ("什么会改变等级", "What would change the grade"),
+    "values_then": ("届时数值", "Values then"),
+    "taken_for_granted": (
+        "前提：自截至日期起采取措施；期间没有新的不良记录，年报按期报送；他人的情况不变。过去的处罚不会消失，只随时间减轻；"
+        "仅凭数值无从推知的，按不变计。",
+        "Taken for granted: acts are done on the as-of date, no adverse record is added, reports come on time, and "
+        "others stay as they are. Past penalties do not vanish, they age; what the values alone do not tell is taken "
+        "to stay.",
+    ),
     "internal_note": (
         "本页仅供监管内部参考，不是公共信用评价，不对外公布，不单独作为处罚或免检依据。查阅已记录。",
         "An internal reference for supervision. It is not a public credit evaluation, is not published, and by itself "

@@ -16,6 +16,7 @@ from serving.commands.shared import CITY, DAY, held_city
 @click.option("--as-of", "as_of", type=DAY, default=None, help="As-of date; by default that of the grades in force.")
 @click.option("--language", type=click.Choice(["zh", "en"]), default=None, help="Language of the reasons.")
 @click.option("--why", default="", help="Reason for the look-up; it is written down with your user name.")
+@click.option("--what-if", "what_if", is_flag=True, help="Say also what would change the grade.")
 @click.option("--json", "as_json", is_flag=True, help="Answer as `POST /v1/score` does.")
 @click.pass_obj
 def score(
@@ -25,6 +26,7 @@ def score(
     as_of: datetime | None,
     language: str | None,
     why: str,
+    what_if: bool,
     as_json: bool,
 ) -> None:
     """Score one entity and say why, indicator by indicator."""
@@ -35,16 +37,20 @@ def score(
     from serving.lookups import Asker
     from serving.request import ScoreItem
     from serving.scoring import Scorer
-    from serving.tables import reason_table
+    from serving.tables import outlook_lines, reason_table
 
     scorer = Scorer(load_city(city_name), settings)
     item = ScoreItem(entity_id, as_of.date() if as_of else None)
     reply = scorer.score([item], Asker(getpass.getuser(), why, "qianfen score"))[0]
-    click.echo(
-        json.dumps(reply, indent=2, ensure_ascii=False)
-        if as_json
-        else reason_table(reply, language or scorer.city.languages[0])
-    )
+    outlook = scorer.outlooks.outlook(reply) if what_if else None
+    if as_json:
+        content = reply if outlook is None else {**reply, "what_would_change": outlook}
+        click.echo(json.dumps(content, indent=2, ensure_ascii=False))
+        return
+    spoken = language or scorer.city.languages[0]
+    click.echo(reason_table(reply, spoken))
+    for line in outlook_lines(outlook, spoken) if outlook else ():
+        click.echo(line)
 
 
 @click.command()

@@ -20,6 +20,7 @@ from sqlalchemy import create_engine, text
 from features.catalogue import load_catalogue
 from features.snapshots import load_snapshot
 from serving.grading import grade_population
+from serving.outlooks import OutlookReply
 from serving.reply import ErrorReply, ScoreReply
 from serving.request import parse_request
 
@@ -101,6 +102,34 @@ def test_every_reply_adds_up(client):
     for reply in replies:
         total = reply["base_points"] + sum(c["total"] for c in reply["contributions"]) + reply["clipping"]
         assert abs(total - reply["points"]) < 1e-6
+
+
+def test_what_would_change_the_grade_is_answered_for_one_entity(client):
+    answer = client.get("/v1/what-would-change/E07", params={"as_of_date": "2020-05-01"})
+
+    outlook = OutlookReply.model_validate_json(answer.content, strict=True)
+    scored = client.post("/v1/score", json={"entity_id": "E07", "as_of_date": "2020-05-01"}).json()
+    assert answer.status_code == 200
+    assert (outlook.points, outlook.grade) == (scored["points"], scored["grade"])
+    now = {c["indicator"]: c["value"] for c in scored["contributions"]}
+    for way in [*outlook.ways, *filter(None, [outlook.best])]:
+        then = client.post("/v1/score", json=values(**(now | {c.indicator: c.after for c in way.values}))).json()
+        assert (then["points"], then["grade"]) == (way.points, way.grade)
+        assert then["points"] < scored["points"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "text"),
+    [
+        ("/v1/what-would-change/none", 404, "No active entity 'none'"),
+        ("/v1/what-would-change/E07?as_of_date=yesterday", 422, "as_of_date must be a day"),
+    ],
+)
+def test_what_would_change_is_refused_by_name_where_it_cannot_be_told(client, path, status, text):
+    answer = client.get(path)
+
+    assert answer.status_code == status
+    assert text in ErrorReply.model_validate_json(answer.content).error.message
 
 
 def test_a_thousand_items_are_answered_in_order(client):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -157,6 +158,18 @@ def test_a_score_is_told_in_words_and_in_json(graded_city):
     assert in_words.output.startswith("E07 as of 2020-12-31: ")
     assert len(in_words.output.splitlines()) == 21
     assert '"entity_id": "E07"' in as_json.output
+
+
+def test_a_score_tells_what_would_change_the_grade_when_asked(graded_city):
+    arguments = ["score", str(graded_city.city.folder), "E07", "--what-if"]
+    in_words = CliRunner().invoke(cli, [*arguments, "--language", "en"], obj=graded_city.settings)
+    as_json = CliRunner().invoke(cli, [*arguments, "--json"], obj=graded_city.settings)
+
+    outlook = json.loads(as_json.output)["what_would_change"]
+    assert outlook["sentence_en"] in in_words.output.splitlines()
+    for way in outlook["ways"] or [outlook["best"]]:
+        for step in way["steps"]:
+            assert step["sentence_en"] in in_words.output
 
 
 def test_the_errors_of_a_command_are_ours():

@@ -1,0 +1,154 @@
+"""What would change the grade, in words: the answer of `GET /v1/what-would-change`, the command and the review page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from features.catalogue import Catalogue
+from training.additive import AdditiveModel
+from training.counterfactuals import Change, Outlook, Way, what_would_change
+
+
+class _Declared(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class StepReply(_Declared):
+    """Something to do, or a time to wait."""
+
+    kind: Literal["act", "wait"] = Field(description="act: done on the as-of date; wait: comes after all acts.")
+    indicator: str | None = Field(description="Indicator that the act is about; null for a wait.")
+    sentence_zh: str = Field(description="What to do, in Chinese.")
+    sentence_en: str = Field(description="What to do, in English.")
+
+
+class ChangeReply(_Declared):
+    """The value of an indicator as of the date, and in the end."""
+
+    indicator: str = Field(description="Name of the indicator.", examples=["licence_validity"])
+    before: float = Field(description="Value as of the date.")
+    after: float = Field(description="Value in the end, with which it was scored.")
+
+
+class WayReply(_Declared):
+    """Steps that belong together, and what comes of them."""
+
+    steps: list[StepReply] = Field(description="What to do; a wait comes last.")
+    wait_days: int = Field(description="Days to wait; 0 where acting is enough.")
+    as_of_date: date | None = Field(description="Day on which the points are reached.")
+    effort: float = Field(description="Declared effort of the steps; 90 days of waiting count 1.")
+    values: list[ChangeReply] = Field(description="Every indicator whose value is another one in the end.")
+    points: float = Field(description="Points of these values, as the model scores them.")
+    grade: str = Field(description="Grade of those points.")
+
+
+class OutlookReply(_Declared):
+    """What would change the grade of one entity."""
+
+    entity_id: str | None = Field(description="Entity.")
+    as_of_date: date | None = Field(description="Day of the values.")
+    points: float = Field(description="Points now.")
+    grade: str = Field(description="Grade now.")
+    next_grade: str | None = Field(description="The next better grade; null in the best.")
+    below_points: float | None = Field(description="Points below which it begins; null in the best.")
+    sentence_zh: str = Field(description="The finding in Chinese.")
+    sentence_en: str = Field(description="The finding in English.")
+    ways: list[WayReply] = Field(description="Up to three ways that reach it, the least effort first; empty if none.")
+    best: WayReply | None = Field(description="Where none reaches it, the way to the fewest points, if any.")
+    model_version: str = Field(description="Model that scored.")
+
+
+class Outlooks:
+    """Says of replies of one model what would change the grade."""
+
+    def __init__(self, catalogue: Catalogue, model: AdditiveModel) -> None:
+        self._catalogue = catalogue
+        self._model = model
+
+    def outlook(self, reply: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what would change the grade of a reply of `POST /v1/score`, as OutlookReply declares it."""
+        values = [np.nan if c["value"] is None else c["value"] for c in reply["contributions"]]
+        found = what_would_change(self._model, self._catalogue, np.array(values, dtype=np.float64))
+        zh, en = _finding(found)
+        as_of_date = date.fromisoformat(reply["as_of_date"]) if reply["as_of_date"] else None
+        return {
+            "entity_id": reply["entity_id"],
+            "as_of_date": reply["as_of_date"],
+            "points": found.points,
+            "grade": found.grade,
+            "next_grade": found.next_grade,
+            "below_points": found.below_points,
+            "sentence_zh": zh,
+            "sentence_en": en,
+            "ways": [self._way(way, as_of_date) for way in found.ways],
+            "best": None if found.best is None else self._way(found.best, as_of_date),
+            "model_version": self._model.model_version,
+        }
+
+    def _way(self, way: Way, as_of_date: date | None) -> dict[str, Any]:
+        then = None if as_of_date is None else (as_of_date + timedelta(days=way.wait_days)).isoformat()
+        steps = [self._act(act) for act in way.acts]
+        if way.wait_days:
+            steps.append(self._wait(way, then))
+        return {
+            "steps": steps,
+            "wait_days": way.wait_days,
+            "as_of_date": then,
+            "effort": way.effort,
+            "values": [vars(change) for change in way.values],
+            "points": way.points,
+            "grade": way.grade,
+        }
+
+    def _act(self, act: Change) -> dict[str, Any]:
+        remedy = self._catalogue[act.indicator].remedy
+        assert remedy is not None, "acts come from remedies"
+        value = f"{act.after:,.0f}"
+        return {
+            "kind": "act",
+            "indicator": act.indicator,
+            "sentence_zh": remedy.how_zh.format(value=value) + "。",
+            "sentence_en": remedy.how.format(value=value) + ".",
+        }
+
+    def _wait(self, way: Way, then: str | None) -> dict[str, Any]:
+        """Say how long to wait, and what must hold meanwhile of values that are not 0 in the beginning."""
+        stands = {name for name, value in zip(self._catalogue.names, way.row, strict=True) if value > 0}
+        stands |= {change.indicator for change in way.values if change.before > 0}
+        ageing = [item.ageing for item in self._catalogue if item.ageing.condition and item.name in stands]
+        until_zh, until_en = (f"（至 {then}）", f", until {then}") if then else ("", "")
+        held_zh = "".join(f"，且{a.condition_zh}" for a in ageing)
+        held_en = "".join(f", and stay {a.condition}" for a in ageing)
+        return {
+            "kind": "wait",
+            "indicator": None,
+            "sentence_zh": f"此后 {way.wait_days:,} 天{until_zh}没有新的不良记录{held_zh}。",
+            "sentence_en": f"Go {way.wait_days:,} days without a new adverse record{until_en}{held_en}.",
+        }
+
+
+def _finding(found: Outlook) -> tuple[str, str]:
+    if found.next_grade is None or found.below_points is None:
+        return "已是风险最低的等级，没有更好的等级。", "It has the best grade; there is none better to reach."
+    below, grade = f"{found.below_points:,g}", found.next_grade
+    if found.ways:
+        return (
+            f"以下任一办法都能使风险分低于 {below} 分，达到 {grade} 级或更好；"
+            "每个办法都按届时数值用模型重新计分核实过。",
+            f"Each of these brings it below {below} points, to grade {grade} or better. Each was scored by the model "
+            "with the values that the entity would then have.",
+        )
+    none_zh = f"主体自身可作的改变（至多三项），连同至多三年的等待，都不能使风险分低于 {below} 分（{grade} 级）。"
+    none_en = (
+        "Up to three changes that the entity can make itself, with up to three years of waiting, do not bring it below "
+        f"{below} points, to grade {grade}."
+    )
+    if found.best is None:
+        return f"{none_zh}也没有改变能使分数降低。", f"{none_en} None lowers its points."
+    fewest = f"{found.best.points:,.1f}"
+    return f"{none_zh}最多可降至 {fewest} 分。", f"{none_en} The fewest points that it can come to are {fewest}."

@@ -1,0 +1,151 @@
+"""What would change the grade, in words: as declared, in both languages, and on the page as the endpoint has it."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+
+import httpx
+import pytest
+from sqlalchemy import func, select
+
+from features.catalogue import load_catalogue
+from serving.database import LookupRow
+from serving.lookups import Asker
+from serving.outlooks import OutlookReply, Outlooks
+from serving.request import ScoreItem
+from serving.review_page import shown_changes
+from serving.scoring import Scorer
+from serving.site import create_site
+from serving.wording import words
+from training.expert_card import CutPoints
+
+CATALOGUE = load_catalogue()
+ASKER = Asker("test", "", "")
+
+
+@pytest.fixture
+def scorer(graded_city):
+    return Scorer(graded_city.city, graded_city.settings)
+
+
+def with_cut_points(scorer, *from_points):
+    """Return a scorer whose model has other cut points."""
+    cut_points = CutPoints(("A", "B", "C", "D"), from_points, "2021-01-01", "test")
+    other = Scorer(scorer.city, scorer.settings)
+    other._model = dataclasses.replace(scorer.model, cut_points=cut_points)
+    return other
+
+
+def page(scorer, path):
+    """Return the text of a page."""
+
+    async def ask():
+        transport = httpx.ASGITransport(create_site(lambda: scorer))
+        async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+            return await client.get(path)
+
+    return asyncio.run(ask()).text
+
+
+def asked(scorer, **values):
+    """Return what would change the grade of the values given; all others are missing."""
+    indicators = tuple(values.get(name) for name in CATALOGUE.names)
+    return scorer.outlooks.outlook(scorer.score([ScoreItem(indicators=indicators)], ASKER)[0])
+
+
+def test_every_entity_gets_an_answer_as_declared(scorer):
+    for reply in scorer.score([ScoreItem(f"E{n:02}") for n in range(60)], ASKER):
+        outlook = OutlookReply.model_validate_json(json.dumps(scorer.outlooks.outlook(reply)), strict=True)
+
+        assert (outlook.points, outlook.grade) == (reply["points"], reply["grade"])
+        for way in outlook.ways:
+            assert way.points < outlook.below_points
+            assert [step.kind for step in way.steps].count("wait") == (way.wait_days > 0)
+
+
+def test_acts_come_before_the_wait_and_name_the_day(graded_city):
+    model = dataclasses.replace(graded_city.model, kind="expert_card", booster=None)
+    # A lapsed licence gives 60 points of the card and penalties 70: cut points so that both must change.
+    reply = {
+        "entity_id": "E07",
+        "as_of_date": "2020-12-31",
+        "contributions": [
+            {"value": {"licence_validity": -5.0, "penalties": 1.6, "abnormal_listing": 20.0}.get(name)}
+            for name in CATALOGUE.names
+        ],
+    }
+    points = Outlooks(CATALOGUE, model).outlook(reply)["points"]
+    per_card_point = model.scale.factor * model.platt[1] * model.offset.slope
+    cuts = CutPoints(("A", "B", "C"), (0.0, 1.0, points - 70.0 * per_card_point), "2021-01-01", "test")
+
+    outlook = Outlooks(CATALOGUE, dataclasses.replace(model, cut_points=cuts)).outlook(reply)
+
+    way = outlook["ways"][0]
+    assert [step["sentence_en"] for step in way["steps"]] == [
+        "Renew the required licences, so that the first one lapses in 1,095 days.",
+        "Go 90 days without a new adverse record, until 2021-03-31, and stay off the list of abnormal operation.",
+    ]
+    assert [step["sentence_zh"] for step in way["steps"]] == [
+        "续办必需的许可，使最早到期的一项还有 1,095 天。",
+        "此后 90 天（至 2021-03-31）没有新的不良记录，且已移出经营异常名录。",
+    ]
+    assert way["as_of_date"] == "2021-03-31"
+    shown = {change.name: (change.before, change.after) for change in shown_changes(way, CATALOGUE, "en", "CNY")}
+    assert shown["Licence validity"] == ("-5 days", "1,005 days")
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_page_shows_what_the_endpoint_says(scorer, language):
+    outlook = scorer.outlooks.outlook(scorer.score([ScoreItem("E07")], ASKER)[0])
+    assert outlook["ways"] or outlook["best"]
+
+    text = page(scorer, f"/entities/E07?lang={language}")
+
+    assert words(language)["what_would_change"] in text
+    assert outlook[f"sentence_{language}"].replace("'", "&#39;") in text
+    assert words(language)["taken_for_granted"] in text
+    for way in outlook["ways"] or [outlook["best"]]:
+        assert f"<strong>{way['points']:,.1f}</strong>" in text
+        for step in way["steps"]:
+            assert f"<li>{step[f'sentence_{language}']}</li>" in text
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("zh", "已是风险最低的等级，没有更好的等级。"), ("en", "It has the best grade; there is none better to reach.")],
+)
+def test_the_page_of_the_best_grade_says_that_there_is_nothing_to_reach(scorer, language, said):
+    text = page(with_cut_points(scorer, 0.0, 997.0, 998.0, 999.0), f"/entities/E07?lang={language}")
+
+    assert said in text
+    assert '<ol class="ways">' not in text
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("zh", "都不能使风险分低于 3 分（C 级）"), ("en", "do not bring it below 3 points, to grade C")],
+)
+def test_the_page_says_so_where_no_way_exists(scorer, language, said):
+    assert said in page(with_cut_points(scorer, 0.0, 1.0, 2.0, 3.0), f"/entities/E07?lang={language}")
+
+
+def test_where_nothing_can_be_done_nothing_is_promised(scorer):
+    outlook = asked(with_cut_points(scorer, 0.0, 1.0, 2.0, 3.0), industry_category=0.4)
+
+    assert outlook["ways"] == []
+    assert outlook["best"] is None
+    assert outlook["sentence_en"].endswith("None lowers its points.")
+    assert outlook["sentence_zh"].endswith("也没有改变能使分数降低。")
+
+
+def test_a_page_is_written_down_once(scorer):
+    def n_lookups():
+        with scorer.engine.connect() as connection:
+            return connection.execute(select(func.count()).select_from(LookupRow)).scalar()
+
+    before = n_lookups()
+    page(scorer, "/entities/E07")
+
+    assert n_lookups() == before + 1
