@@ -14,25 +14,37 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Remedy:
-    """What the entity can do about its value, as if done on the as-of date.
+    """What the entity can do about its value.
 
     Attributes
     ----------
-    reach : tuple of float
-        Values that it can bring about. It is asked only for those with less risk than the value it has.
     effort : float
         What it takes; 1 is as much as 90 days of waiting.
     how, how_zh : str
         What to do; `{value}` stands for the value reached.
+    reach : tuple of float
+        Values that it can bring about. It is asked only for those with less risk than the value it has.
+    terms : tuple of float
+        Instead: days that it can add to those left, or to 0 where the value has lapsed.
+    due_days : float
+        A term can be added only once no more than so many days are left.
     moves : tuple of (str, float)
         What doing it adds to other indicators at once.
     """
 
-    reach: tuple[float, ...]
     effort: float
     how: str
     how_zh: str
+    reach: tuple[float, ...] = ()
+    terms: tuple[float, ...] = ()
+    due_days: float = math.inf
     moves: tuple[tuple[str, float], ...] = ()
+
+    def outcomes(self, value: float, wait_days: int) -> tuple[float, ...]:
+        """Return the values that it can bring about on the as-of date, or in a wait as soon as a term is due."""
+        is_due = value - wait_days <= self.due_days
+        added = tuple(max(value, 0.0) + term for term in self.terms) if is_due else ()
+        return self.reach + added
 
 
 @dataclass(frozen=True)
@@ -51,6 +63,8 @@ class Ageing:
         A count over so many days is 0 when more have passed; infinite where it is none. Before, it stays as it is.
     no_better_than : str or None
         Indicator that the value is drawn to as its records grow old: it is taken to be there as soon as that is worse.
+    never_below : float
+        Nobody is told to wait until the value is below it: with a lapsed licence there is no waiting.
     condition, condition_zh : str
         What must hold from the as-of date for a value above 0 not to grow.
     """
@@ -60,6 +74,7 @@ class Ageing:
     per_day: float = 0.0
     look_back_days: float = math.inf
     no_better_than: str | None = None
+    never_below: float = -math.inf
     condition: str = ""
     condition_zh: str = ""
 

@@ -61,4 +61,5 @@ def _needs(item: Indicator) -> str:
 def _remedy(remedy: Remedy | None) -> str:
     if remedy is None:
         return "nothing at once"
-    return remedy.how.format(value=" or ".join(f"{value:g}" for value in remedy.reach))
+    values = " or ".join(f"{value:g}" for value in remedy.reach or remedy.terms)
+    return remedy.how.format(value=f"{values} more" if remedy.terms else values)

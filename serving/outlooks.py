@@ -138,9 +138,8 @@ def _finding(found: Outlook) -> tuple[str, str]:
     below, grade = f"{found.below_points:,g}", found.next_grade
     if found.ways:
         return (
-            f"以下任一办法都能使风险分低于 {below} 分，达到 {grade} 级或更好；"
-            "每个办法都按届时数值用模型重新计分核实过。",
-            f"Each of these brings it below {below} points, to grade {grade} or better. Each was scored by the model "
+            f"以下任一办法都能使风险分低于 {below} 分，达到 {grade} 级；每个办法都按届时数值用模型重新计分核实过。",
+            f"Each of these brings it below {below} points, to grade {grade}. Each was scored by the model "
             "with the values that the entity would then have.",
         )
     none_zh = f"主体自身可作的改变（至多三项），连同至多三年的等待，都不能使风险分低于 {below} 分（{grade} 级）。"

@@ -125,6 +125,8 @@ def shown_changes(
         item = catalogue[change["indicator"]]
         before, after = (shown_value(item, change[when], language, currency) for when in ("before", "after"))
         if before != after:
+            unit = f" {item.unit_zh if language == 'zh' else item.unit}"
+            before = before.removesuffix(unit) if after.endswith(unit) else before
             shown.append(ShownChange(_name(item, language), before, after))
     return tuple(shown)
 

@@ -64,11 +64,11 @@ _WORDS: dict[str, tuple[str, str]] = {
     "what_would_change": ("什么会改变等级", "What would change the grade"),
     "values_then": ("届时数值", "Values then"),
     "taken_for_granted": (
-        "前提：自截至日期起采取措施；期间没有新的不良记录，年报按期报送；他人的情况不变。过去的处罚不会消失，只随时间减轻；"
-        "仅凭数值无从推知的，按不变计。",
-        "Taken for granted: acts are done on the as-of date, no adverse record is added, reports come on time, and "
-        "others stay as they are. Past penalties do not vanish, they age; what the values alone do not tell is taken "
-        "to stay.",
+        "前提：自截至日期起采取措施，许可到期前续办；期间没有新的不良记录，年报按期报送；他人的情况不变。过去的处罚不会消失，只随时间减轻；"
+        "检查不合格率随时间趋向行业水平；仅凭数值无从推知的，按不变计。",
+        "Taken for granted: acts are done on the as-of date and renewals as they fall due, no adverse record is added, "
+        "reports come on time, and others stay as they are. Past penalties do not vanish, they age; a failure rate of "
+        "inspections drifts to that of its industry; what the values alone do not tell is taken to stay.",
     ),
     "internal_note": (
         "本页仅供监管内部参考，不是公共信用评价，不对外公布，不单独作为处罚或免检依据。查阅已记录。",

@@ -7,6 +7,7 @@ is added. Each row that comes out is scored by the model itself. docs/counterfac
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
@@ -147,6 +148,8 @@ class _Search:
     def over(cls, model: AdditiveModel, catalogue: Catalogue, row: NDArray[np.float64]) -> _Search:
         plans = tuple(_plans(catalogue, row))
         ends = _ends(catalogue, row, plans)
+        sound = np.array([not plan.wait_days for plan in plans]) | _may_be_waited_for(catalogue, ends)
+        plans, ends = tuple(plan for plan, is_sound in zip(plans, sound, strict=True) if is_sound), ends[sound]
         points = model.scale.points(model.log_odds(ends)).clip(0.0, MOST_POINTS)
         return cls(model, catalogue.names, row, plans, ends, points.tolist())
 
@@ -170,8 +173,9 @@ class _Search:
     def fewest_points(self, most_points: float) -> Way | None:
         """Return the way to the fewest points, the easier one of equals; None where none has at most so many."""
         # Rounded to a millionth, so that of two plans that come to the same the easier is shown.
-        at = min(range(len(self.plans)), key=lambda at: (round(self.points[at], 6), self.plans[at].rank))
-        return self._way(at) if self.points[at] < most_points else None
+        enough = [at for at in range(len(self.plans)) if self.points[at] < most_points]
+        at = min(enough, key=lambda at: (round(self.points[at], 6), self.plans[at].rank), default=None)
+        return None if at is None else self._way(at)
 
     def _way(self, at: int) -> Way:
         plan, end = self.plans[at], self.ends[at]
@@ -187,21 +191,22 @@ class _Search:
 
 def _plans(catalogue: Catalogue, row: NDArray[np.float64]) -> Iterator[_Plan]:
     """Yield every plan but the empty one."""
-    options = [acts for item, value in zip(catalogue, row, strict=True) if (acts := _acts(item, float(value)))]
-    for n_acts in range(MOST_ACTS + 1):
-        for together in combinations(options, n_acts):
-            for acts in product(*together):
-                effort = sum(_effort(catalogue, act) for act in acts)
-                for days in WAITS_DAYS:
+    for days in WAITS_DAYS:
+        options = [_acts(item, float(value), days) for item, value in zip(catalogue, row, strict=True)]
+        open_ones = [acts for acts in options if acts]
+        for n_acts in range(MOST_ACTS + 1):
+            for together in combinations(open_ones, n_acts):
+                for acts in product(*together):
+                    effort = sum(_effort(catalogue, act) for act in acts) + days / EFFORT_DAYS
                     if acts or days:
-                        yield _Plan(acts, days, effort + days / EFFORT_DAYS)
+                        yield _Plan(acts, days, effort)
 
 
-def _acts(item: Indicator, value: float) -> tuple[Change, ...]:
+def _acts(item: Indicator, value: float, wait_days: int) -> tuple[Change, ...]:
     """Return what can be done about a value: nothing where it is missing or as good as can be."""
-    if item.remedy is None:
-        return ()
-    return tuple(Change(item.name, value, to) for to in item.remedy.reach if (value - to) * item.monotone > 0)
+    outcomes = item.remedy.outcomes(value, wait_days) if item.remedy else ()
+    most = math.inf if item.maximum is None else item.maximum
+    return tuple(Change(item.name, value, min(to, most)) for to in outcomes if (value - to) * item.monotone > 0)
 
 
 def _effort(catalogue: Catalogue, act: Change) -> float:
@@ -224,6 +229,11 @@ def _ends(catalogue: Catalogue, row: NDArray[np.float64], plans: Sequence[_Plan]
     for days in WAITS_DAYS[1:]:
         ends[waits == days] = later(catalogue, acted[waits == days], days)
     return ends
+
+
+def _may_be_waited_for(catalogue: Catalogue, ends: NDArray[np.float64]) -> NDArray[np.bool_]:
+    never_below = np.array([item.ageing.never_below for item in catalogue])
+    return np.asarray((ends < never_below).sum(axis=1) == 0)
 
 
 def later(catalogue: Catalogue, rows: NDArray[np.float64], days: int) -> NDArray[np.float64]:

@@ -33,13 +33,14 @@ IDENTITY_FIELDS = ("address", "representative", "scope", "name")
     maximum=float(LICENCE_CAP_DAYS),
     source="licences",
     remedy=Remedy(
-        # One, three, five and ten years: the terms for which licences are issued.
-        reach=(365.0, 1095.0, 1825.0, 3650.0),
         effort=1.0,
-        how="Renew the required licences, so that the first one lapses in {value} days",
-        how_zh="续办必需的许可，使最早到期的一项还有 {value} 天",
+        how="Renew the required licences as they fall due, so that all hold for {value} days from the as-of date",
+        how_zh="必需的许可到期前及时续办，使各项自截至日期起 {value} 天内有效",
+        # One, three and five years: usual terms. Licences are renewed in their last months.
+        terms=(365.0, 1095.0, 1825.0),
+        due_days=180.0,
     ),
-    ageing=Ageing(per_day=-1.0),
+    ageing=Ageing(per_day=-1.0, never_below=0.0),
 )
 def licence_validity(licences: ir.Table) -> ir.Table:
     """Days until the first of the entity's required licences lapses: 0 on its last day, negative once lapsed.

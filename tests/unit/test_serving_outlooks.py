@@ -84,16 +84,16 @@ def test_acts_come_before_the_wait_and_name_the_day(graded_city):
 
     way = outlook["ways"][0]
     assert [step["sentence_en"] for step in way["steps"]] == [
-        "Renew the required licences, so that the first one lapses in 1,095 days.",
+        "Renew the required licences as they fall due, so that all hold for 1,095 days from the as-of date.",
         "Go 90 days without a new adverse record, until 2021-03-31, and stay off the list of abnormal operation.",
     ]
     assert [step["sentence_zh"] for step in way["steps"]] == [
-        "续办必需的许可，使最早到期的一项还有 1,095 天。",
+        "必需的许可到期前及时续办，使各项自截至日期起 1,095 天内有效。",
         "此后 90 天（至 2021-03-31）没有新的不良记录，且已移出经营异常名录。",
     ]
     assert way["as_of_date"] == "2021-03-31"
     shown = {change.name: (change.before, change.after) for change in shown_changes(way, CATALOGUE, "en", "CNY")}
-    assert shown["Licence validity"] == ("-5 days", "1,005 days")
+    assert shown["Licence validity"] == ("-5", "1,005 days")
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])

@@ -82,11 +82,12 @@ def assert_possible(way, row):
     for act in way.acts:
         item = CATALOGUE[act.indicator]
         assert act.before == row[NAMES.index(act.indicator)]
-        assert act.after in item.remedy.reach
+        assert act.after in [min(v, item.maximum or v) for v in item.remedy.outcomes(act.before, way.wait_days)]
         assert (act.before - act.after) * item.monotone > 0
         acted[NAMES.index(act.indicator)] = act.after
         for name, added in item.remedy.moves:
             acted[NAMES.index(name)] += added
+    assert not way.wait_days or not way.row[NAMES.index("licence_validity")] < 0, "no licence is left to lapse"
     expected = later(CATALOGUE, acted[np.newaxis], way.wait_days)[0] if way.wait_days else acted
     np.testing.assert_array_equal(way.row, expected)
     assert (np.isnan(way.row) == np.isnan(row)).all()
@@ -153,6 +154,29 @@ def test_renewing_a_lapsed_licence_is_enough_where_its_points_are(card_model):
     assert easiest.points == pytest.approx(130.0)
     # Every other way would ask for a renewal too, and for more.
     assert len(outlook.ways) == 1
+
+
+@pytest.mark.parametrize(("days_left", "opens_after_days"), [(170.0, 0), (200.0, 90), (500.0, 365), (1000.0, 1096)])
+def test_a_licence_is_renewed_when_it_is_due_and_for_a_term_from_its_last_day(days_left, opens_after_days):
+    remedy = CATALOGUE["licence_validity"].remedy
+
+    opens = [days for days in WAITS_DAYS if remedy.outcomes(days_left, days)]
+
+    assert opens == [days for days in WAITS_DAYS if days >= opens_after_days]
+    assert remedy.outcomes(days_left, 1096) == (days_left + 365, days_left + 1095, days_left + 1825)
+    assert remedy.outcomes(-40.0, 0) == (365.0, 1095.0, 1825.0)
+
+
+def test_nobody_waits_with_a_licence_that_lapses(card_model):
+    outlook = what_would_change(card_model, CATALOGUE, row_of(penalties=1.6, licence_validity=80.0))
+
+    # 145 - 5 + 70 - 15 + 25 = 220, grade C from 200. The penalties come to 50 points in 90 days, but by then the
+    # licence has lapsed: the wait is told with a renewal only.
+    assert outlook.points == pytest.approx(220.0)
+    assert outlook.ways
+    for way in outlook.ways:
+        if way.wait_days:
+            assert [act.indicator for act in way.acts] == ["licence_validity"]
 
 
 def test_a_move_costs_a_change_of_the_register_entry(card_model):
@@ -298,7 +322,7 @@ def test_what_is_declared_stays_within_the_bounds_and_names_indicators():
             assert item.ageing.no_better_than in NAMES
         for name, _ in item.remedy.moves if item.remedy else ():
             assert name in NAMES
-        for value in item.remedy.reach if item.remedy else ():
+        for value in item.remedy.outcomes(0.0, 0) if item.remedy else ():
             assert item.minimum is None or value >= item.minimum
             assert item.maximum is None or value <= item.maximum
 
