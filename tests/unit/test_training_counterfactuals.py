@@ -331,3 +331,52 @@ def test_what_can_be_done_is_no_part_of_the_hash_of_the_catalogue():
     without = dataclasses.replace(CATALOGUE, indicators=tuple(dataclasses.replace(i, remedy=None) for i in CATALOGUE))
 
     assert without.hash == CATALOGUE.hash
+
+
+@given(row=rows(), below=st.floats(1.0, 60.0))
+@hypothesis_settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_plan_with_less_effort_reaches_the_grade(graded_city, row, below):
+    points = what_points(graded_city.model, row)
+    model = with_cut_points(graded_city.model, 0.0, max(points - below, 1.0) / 2, max(points - below, 1.0), points)
+
+    outlook = what_would_change(model, CATALOGUE, row)
+
+    if outlook.next_grade is None:
+        return
+    plans = list(plans_by_hand(row))
+    reached = model.score(np.array([end for end, _ in plans])).points
+    efforts = [effort for (_, effort), p in zip(plans, reached, strict=True) if p < outlook.below_points - 1e-6]
+    assert bool(efforts) == bool(outlook.ways)
+    if efforts:
+        assert outlook.ways[0].effort == pytest.approx(min(efforts))
+    else:
+        fewest = min(reached, default=np.inf)
+        told = outlook.best.points if outlook.best else outlook.points
+        assert told == pytest.approx(min(fewest, outlook.points), abs=1e-5)
+
+
+def plans_by_hand(row):
+    """Yield the end and the effort of every plan, written out for the four remedies there are."""
+    now = dict(zip(NAMES, row, strict=True))
+    for days in WAITS_DAYS:
+        left = now["licence_validity"]
+        terms = (365.0, 1095.0, 1825.0) if left - days <= 180 else ()
+        licences = [left, *(min(max(left, 0.0) + term, 3650.0) for term in terms)]
+        addresses = [now["address_sharing"], 1.0] if now["address_sharing"] > 1 else [now["address_sharing"]]
+        debts = [now["unpaid_obligations"], 0.0] if now["unpaid_obligations"] > 0 else [now["unpaid_obligations"]]
+        persons = [now["person_dishonesty"], 0.0] if now["person_dishonesty"] > 0 else [now["person_dishonesty"]]
+        for at in np.ndindex(len(licences), len(debts), len(persons), len(addresses)):
+            acts = [place > 0 for place in at]
+            if sum(acts) > 3 or not (days or any(acts)):
+                continue
+            end = now | {
+                "licence_validity": licences[at[0]],
+                "unpaid_obligations": debts[at[1]],
+                "person_dishonesty": persons[at[2]],
+                "address_sharing": addresses[at[3]],
+                "registration_changes": now["registration_changes"] + acts[3],
+            }
+            values = np.array([[end[name] for name in NAMES]])
+            values = later(CATALOGUE, values, days) if days else values
+            if not (days and values[0, NAMES.index("licence_validity")] < 0):
+                yield values[0], np.dot(acts, (1.0, 2.0, 3.0, 4.0)) + days / 90
