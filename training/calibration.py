@@ -10,8 +10,12 @@ from sklearn.linear_model import LogisticRegression
 from data.errors import LabelError
 
 
-def fit_logistic(score: NDArray[np.float64], y: NDArray[np.int8]) -> tuple[float, float]:
+def fit_logistic(
+    score: NDArray[np.float64], y: NDArray[np.int8], weight: NDArray[np.float64] | None = None
+) -> tuple[float, float]:
     """Return intercept and slope of P(y = 1) = 1 / (1 + exp(-(intercept + slope x score))), by maximum likelihood.
+
+    `weight` (n,) says what each row counts; without it all count the same.
 
     Raises
     ------
@@ -22,7 +26,8 @@ def fit_logistic(score: NDArray[np.float64], y: NDArray[np.int8]) -> tuple[float
         raise LabelError(f"Labels must be of both classes, got {len(y)} of class {y[:1]}. Add as-of dates.")
     # Standardised, so that the solver's stopping rule means the same for points and for log-odds.
     mean, spread = float(score.mean()), float(score.std()) or 1.0
-    fit = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000).fit(((score - mean) / spread)[:, None], y)
+    fit = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000)
+    fit.fit(((score - mean) / spread)[:, None], y, sample_weight=weight)
     slope = float(fit.coef_[0, 0]) / spread
     if slope <= 0:
         raise LabelError(

@@ -70,9 +70,10 @@ def fit(
     names: tuple[str, ...],
     settings: dict[str, Any],
     rounds: int,
+    weight: NDArray[np.float64] | None = None,
 ) -> lgb.Booster:
     """Train, and return the booster as read back from its own text: what is served is what was saved."""
-    dataset = lgb.Dataset(X, label=y, init_score=init_score, feature_name=list(names), free_raw_data=True)
+    dataset = lgb.Dataset(X, label=y, weight=weight, init_score=init_score, feature_name=list(names))
     booster = lgb.train(settings, dataset, num_boost_round=rounds)
     return lgb.Booster(model_str=booster.model_to_string())
 

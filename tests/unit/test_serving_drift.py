@@ -99,7 +99,7 @@ def test_training_stops_before_anything_is_fitted(graded_city, run, monkeypatch,
     city = load_city(str(tmp_path / "home" / "toy"))
     snapshot = build_snapshot(records, city.split.grading, settings, lambda line: None)
     rows = runs.Rows(None, None, None, (snapshot,))
-    monkeypatch.setattr(runs, "_labelled", lambda *arguments: rows)
+    monkeypatch.setattr(runs, "stage_rows", lambda *arguments: rows)
     monkeypatch.setattr(runs, "_fit_all", None)
 
     with pytest.raises(DriftError, match=BREACH):

@@ -1,0 +1,96 @@
+"""Fitting the additive model in its three kinds: experts' log-odds, trees, Platt, points scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.city import City
+from features.catalogue import load_catalogue
+from training.additive import AdditiveModel, ExpertOffset
+from training.calibration import fit_intercept, fit_logistic
+from training.expert_card import REFERENCE, CutPoints, ExpertCard
+from training.model import expected_f, fit, parameters
+from training.rows import Rows
+from training.scale import Scale, anchor
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a city's model is made with, beside rows: card, cut points, LightGBM's parameters and number of trees."""
+
+    card: ExpertCard
+    cut_points: CutPoints
+    lightgbm: dict[str, Any]
+    num_boost_round: int
+
+    @classmethod
+    def of(cls, city: City, threads: int) -> Recipe:
+        """Return the recipe that a city declares.
+
+        Raises
+        ------
+        ConfigurationError
+            For a card or cut points that are not whole, a parameter that is unknown.
+        """
+        catalogue = load_catalogue()
+        card = city.folder / city.scale.card if city.scale.card else REFERENCE / "expert_card.csv"
+        cut_points = city.folder / city.scale.cut_points if city.scale.cut_points else REFERENCE / "cut_points.csv"
+        return cls(
+            card=ExpertCard.from_csv(card, catalogue.names),
+            cut_points=CutPoints.from_csv(cut_points),
+            lightgbm=parameters(city, catalogue, threads),
+            num_boost_round=city.model.num_boost_round,
+        )
+
+
+def fit_uncalibrated(kind: str, rows: Rows, recipe: Recipe) -> AdditiveModel:
+    """Fit the experts' log-odds and the trees on the training rows; Platt and scale are still neutral.
+
+    Parameters
+    ----------
+    kind : str
+        One of `training.additive.KINDS`.
+    """
+    card = recipe.card
+    points = card.points(rows.X)
+    offset = ExpertOffset(0.0, 0.0, tuple(points.mean(axis=0)))
+    if kind != "lightgbm":
+        alpha, slope = fit_logistic(points.sum(axis=1), rows.y, rows.weight)
+        offset = replace(offset, alpha=alpha, slope=slope)
+    booster, expected = None, 0.0
+    if kind != "expert_card":
+        init_score = offset.alpha + offset.slope * points.sum(axis=1) if kind == "lightgbm_offset" else None
+        booster = fit(rows.X, rows.y, init_score, card.names, recipe.lightgbm, recipe.num_boost_round, rows.weight)
+        expected = expected_f(booster, len(card.names))
+    neutral = Scale(0.0, 1.0)
+    return AdditiveModel(kind, card.names, card, recipe.cut_points, offset, (0.0, 1.0), neutral, booster, expected)
+
+
+def calibrated(model: AdditiveModel, calibration: Rows) -> AdditiveModel:
+    """Return the model with Platt scaling fitted on rows of a later period."""
+    return replace(model, platt=fit_logistic(model.raw_score(calibration.X), calibration.y, calibration.weight))
+
+
+def window_shifted(model: AdditiveModel, full: Rows, short: Rows | None) -> AdditiveModel:
+    """Return the model with what the calibration's shorter label window misses added to its log-odds.
+
+    It is measured on the trees' dates, `full` with the city's label window and `short` with the calibration's; None
+    where they are the same.
+    """
+    if short is None:
+        return model
+    a, b = model.platt
+    shift = fit_intercept(a + b * model.raw_score(full.X), full.y) - fit_intercept(
+        a + b * model.raw_score(short.X), short.y
+    )
+    return replace(model, platt=(a + shift, b))
+
+
+def anchored(model: AdditiveModel, population: NDArray[np.float64]) -> AdditiveModel:
+    """Return the model on the scale that the experts' points of the reference population (n, 18) set."""
+    expert_points = model.card.points(population).sum(axis=1)
+    return replace(model, scale=anchor(expert_points, model.log_odds(population), model.cut_points))
