@@ -66,15 +66,19 @@ def inspection_labels(records: Records, city: City, period: Period, threads: int
     return _typed(frame)
 
 
-def require_both_classes(labels: pd.Series, stage: str, dates: Iterable[object]) -> None:
+def require_both_classes(
+    labels: pd.Series,
+    stage: str,
+    dates: Iterable[object],
+    remedy: str = "Add as-of dates, or correct [label] in city.toml.",
+) -> None:
     """Raise LabelError where labels of a stage are of one class, or nearly so."""
     positive = int(labels.sum())
     negative = len(labels) - positive
     if min(positive, negative) < LEAST_OF_EACH_CLASS:
         raise LabelError(
             f"The {stage} labels ({', '.join(str(d) for d in dates)}) must hold at least {LEAST_OF_EACH_CLASS} of each "
-            f"class, got {positive} violations and {negative} without. "
-            "Add as-of dates, or correct [label] in city.toml."
+            f"class, got {positive} violations and {negative} without. {remedy}"
         )
 
 

@@ -100,7 +100,7 @@ def labelled_rows(
         snapshots = build_snapshots(records, dates, settings, progress)
         said = dates
     require_both_classes(labels["label"], name, said)
-    return _joined(labels, snapshots)
+    return join_labels(labels, snapshots)
 
 
 def _entity_labels(
@@ -110,7 +110,8 @@ def _entity_labels(
     return pd.concat(frames, ignore_index=True)
 
 
-def _joined(labels: pd.DataFrame, snapshots: list[Snapshot]) -> Rows:
+def join_labels(labels: pd.DataFrame, snapshots: Sequence[Snapshot]) -> Rows:
+    """Return labels (entity_id, as_of_date, label, others) with the indicators that the snapshots hold of them."""
     matrix = pd.concat([s.read() for s in snapshots], ignore_index=True)
     matrix["as_of_date"] = pd.to_datetime(matrix["as_of_date"])
     names = list(load_catalogue().names)
