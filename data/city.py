@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
+from data.declarations import Section, declared
 from data.drift import Drift
 from data.errors import ConfigurationError, SourceError, UnknownCityError, did_you_mean
 from data.schemas import TABLES
@@ -17,11 +17,7 @@ from data.settings import PROJECT_ROOT, Settings
 EXPERIMENTS = PROJECT_ROOT / "experiments"
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SourceFile(_Section):
+class SourceFile(Section):
     """One file a city brings: its path under the source folder, and what it does not say of itself."""
 
     path: str
@@ -32,7 +28,7 @@ class SourceFile(_Section):
     )
 
 
-class Sources(_Section):
+class Sources(Section):
     """Where the files lie. `{real_data}`, `{var}` and `{city}` stand for those folders."""
 
     folder: str
@@ -50,7 +46,7 @@ class Sources(_Section):
         return values
 
 
-class Label(_Section):
+class Label(Section):
     """What counts as a violation: an inspection in the horizon whose `column` has one of `values`."""
 
     table: Literal["inspections"] = "inspections"
@@ -60,7 +56,7 @@ class Label(_Section):
     reporting_delay_days: int = Field(default=1, ge=0)
 
 
-class Period(_Section):
+class Period(Section):
     """Days from `start` up to, not including, `end`."""
 
     start: date
@@ -73,14 +69,14 @@ class Period(_Section):
         return self
 
 
-class Cohort(_Section):
+class Cohort(Section):
     """Who is graded: every active entity on stated dates, or one row for each inspection as of its day."""
 
     kind: Literal["entity", "inspection"] = "entity"
     inspection_types: tuple[str, ...] = ()
 
 
-class Split(_Section):
+class Split(Section):
     """Dates in order: trees, then calibration, then test. Lists of as-of dates, or periods for inspection cohorts."""
 
     trees: tuple[date, ...] | Period
@@ -93,14 +89,14 @@ class Split(_Section):
     grading: date = Field(description="day as of which everybody is graded")
 
 
-class Scale(_Section):
+class Scale(Section):
     """Grades: overrides of the card and of the experts' cut points, as CSV paths in the city's folder."""
 
     card: str | None = None
     cut_points: str | None = None
 
 
-class Linking(_Section):
+class Linking(Section):
     """How rows with a name and no code find their entity; docs/linking.md."""
 
     bar: float = Field(
@@ -123,7 +119,7 @@ class Linking(_Section):
         return self.coverage / (1 - self.coverage) / self.register_size
 
 
-class Model(_Section):
+class Model(Section):
     """LightGBM's parameters where they differ from the defaults in training.model."""
 
     seed: int = 20260101
@@ -131,7 +127,7 @@ class Model(_Section):
     num_boost_round: int = Field(default=200, gt=0)
 
 
-class Published(_Section):
+class Published(Section):
     """Somebody else's scores and the figures they published, to check metric code against."""
 
     name: str
@@ -144,7 +140,7 @@ class Published(_Section):
     expected: dict[str, float]
 
 
-class City(_Section):
+class City(Section):
     """`city.toml`, validated; see docs/new-city.md for every key."""
 
     name: str
@@ -221,16 +217,8 @@ def find_city_folder(name_or_path: str) -> Path:
 def load_city(name_or_path: str) -> City:
     """Read and validate `city.toml`; ConfigurationError names the key, the value and the remedy."""
     folder = find_city_folder(name_or_path)
-    path = folder / "city.toml"
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} must be TOML in UTF-8: {error}. Correct that line.") from error
     _refuse_unknown_mappings(folder)
-    try:
-        return City(**content, folder=folder)
-    except ValidationError as error:
-        raise ConfigurationError(_explain(path, error)) from error
+    return declared(City, folder / "city.toml", "docs/new-city.md", folder=folder)
 
 
 def _refuse_unknown_mappings(folder: Path) -> None:
@@ -240,33 +228,3 @@ def _refuse_unknown_mappings(folder: Path) -> None:
                 f"{mapping} must be named after a canonical table.{did_you_mean(mapping.stem, TABLES)} "
                 f"Known are: {', '.join(TABLES)}."
             )
-
-
-def _explain(path: Path, error: ValidationError) -> str:
-    lines = [f"{path} has {error.error_count()} error(s):"]
-    for item in error.errors():
-        where = ".".join(str(part) for part in item["loc"])
-        if item["type"] == "extra_forbidden":
-            known = _fields_at(item["loc"][:-1])
-            lines.append(f"  {where}: unknown key.{did_you_mean(str(item['loc'][-1]), known)}")
-        elif item["type"] == "missing":
-            lines.append(f"  {where}: missing. Add it; docs/new-city.md describes every key.")
-        else:
-            lines.append(f"  {where}: {item['msg']}, got {item['input']!r}.")
-    return "\n".join(lines)
-
-
-def _fields_at(location: tuple[int | str, ...]) -> list[str]:
-    """Names of the keys allowed at a place in city.toml."""
-    section: type[BaseModel] = City
-    for part in location:
-        if isinstance(part, str) and part in section.model_fields:
-            section = _section_in(section.model_fields[part].annotation) or section
-    return [name for name in section.model_fields if name != "folder"]
-
-
-def _section_in(annotation: Any) -> type[BaseModel] | None:
-    """Return the section that a key holds, or holds several of; None for a plain value."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for item in get_args(annotation) if (found := _section_in(item))), None)

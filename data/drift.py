@@ -5,17 +5,14 @@ from __future__ import annotations
 from datetime import date
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from data.declarations import Section
 from data.errors import did_you_mean
 from data.schemas import TABLES
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _SourceLimits(_Section):
+class _SourceLimits(Section):
     """What a source is held against: the months before the one that is judged."""
 
     rows_fell: float = Field(
@@ -30,7 +27,7 @@ class _SourceLimits(_Section):
     )
 
 
-class _IndicatorLimits(_Section):
+class _IndicatorLimits(Section):
     """What an indicator is held against: its reference."""
 
     psi: float = Field(default=0.25, gt=0, description="PSI from which it stops; 0.25 is a large shift by convention")
@@ -55,7 +52,7 @@ class IndicatorDrift(_IndicatorLimits):
         return self
 
 
-class AcceptedDrift(_Section):
+class AcceptedDrift(Section):
     """Breaches of one date that were accepted once and for all, with the reason."""
 
     as_of_date: date
