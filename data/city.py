@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from data.declarations import Section, declared
 from data.drift import Drift
 from data.errors import ConfigurationError, SourceError, UnknownCityError, did_you_mean
+from data.gate import Gate
 from data.schemas import TABLES
 from data.settings import PROJECT_ROOT, Settings
 
@@ -157,6 +158,7 @@ class City(Section):
     linking: Linking = Linking()
     model: Model = Model()
     drift: Drift = Drift()
+    gate: Gate = Gate()
     published: tuple[Published, ...] = ()
     folder: Path = Field(exclude=True)
 

@@ -14,8 +14,11 @@
     │   └── RequestTooLargeError         9   413
     ├── BusyError                       10   409   another run holds the city
     ├── StorageError                    11   507   the disk is full, or a stored file is damaged
+    │   └── RegistryError               14   503   MLflow cannot be reached, or refuses
     ├── NotReadyError                   12   503   no model or grading is in force yet
-    └── DriftError                      13   409   the data drifted beyond a limit, and nobody accepted it
+    ├── DriftError                      13   409   the data drifted beyond a limit, and nobody accepted it
+    ├── GateError                       15   409   a challenger was refused
+    └── LedgerError                     16   500   the ledger of promotions is not as it was written
 
 The text says the subject, what it must be and what it was; the remedy is a sentence of its own:
 ``"horizon_days must be positive, got -3. Set [label] horizon_days in city.toml."``
@@ -132,6 +135,26 @@ class DriftError(QianfenError):
 
     exit_code = 13
     http_status = 409
+
+
+class RegistryError(StorageError):
+    """MLflow cannot be reached, or refuses."""
+
+    exit_code = 14
+    http_status = 503
+
+
+class GateError(QianfenError):
+    """A challenger is worse than what it would replace, or not fit to be served."""
+
+    exit_code = 15
+    http_status = 409
+
+
+class LedgerError(QianfenError):
+    """The ledger of promotions is not as it was written."""
+
+    exit_code = 16
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -59,15 +59,15 @@ def abandoned(home: Path) -> list[Path]:
 
 
 @contextmanager
-def held(lock: Path) -> Iterator[None]:
+def held(lock: Path, wait: bool = False) -> Iterator[None]:
     """Hold a lock file for as long as the block runs; BusyError where another process holds it.
 
-    The lock belongs to the process: a killed one lets go.
+    The lock belongs to the process: a killed one lets go. With `wait`, for what is held a moment only, wait for it.
     """
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("a+") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             file.seek(0)
             raise BusyError(

@@ -1,7 +1,7 @@
-"""MLflow: runs, registered models and the champion. Nothing else talks to it.
+"""MLflow: runs, registered models and their aliases. Nothing else talks to it.
 
-The champion's artifact also lies, with a pointer to it, under var/cities/<city>/models/, so that serving needs no
-MLflow. The pointer and MLflow's alias are written last, the alias at the very end.
+`qianfen train` registers a challenger, `qianfen promote` makes it the champion. Which model serves is told by the ledger
+and the pointer on disk (training.champions); MLflow's alias `champion` is written last and follows them.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from sqlalchemy.exc import SQLAlchemyError
 
 from data.city import City
-from data.errors import NotFoundError, StorageError
-from data.files import read_json, write_json
+from data.errors import RegistryError
 from data.settings import Settings
-from features.catalogue import load_catalogue
 from training.additive import AdditiveModel
 from training.artifact import load_artifact
-from training.scale import Scale
 
-ALIAS = "champion"
+ALIAS, CHALLENGER_ALIAS = "champion", "challenger"
+_TRAINING_TAG = "training_id"
 
 
 def registered_name(city: City) -> str:
@@ -38,57 +38,21 @@ def models_folder(city: City, settings: Settings) -> Path:
     return settings.var / "cities" / city.name / "models"
 
 
-def load_champion(city: City, settings: Settings) -> AdditiveModel:
-    """Return the champion of a city.
-
-    Raises
-    ------
-    NotFoundError
-        Where nothing was promoted yet.
-    ArtifactError
-        Where the artifact is damaged, or was made for other indicators than those here.
-    """
-    pointer = models_folder(city, settings) / "champion.json"
-    if not pointer.is_file():
-        raise NotFoundError(f"{city.name} has no champion yet. Run `qianfen train {city.name}`.")
-    folder = models_folder(city, settings) / read_json(pointer)["artifact"]
-    return load_artifact(folder, load_catalogue().hash)
-
-
-def champion_scale(city: City, settings: Settings) -> Scale | None:
-    """Return the points scale of the champion, whatever indicators it was made for; None where there is none."""
-    pointer = models_folder(city, settings) / "champion.json"
-    if not pointer.is_file():
-        return None
-    return load_artifact(models_folder(city, settings) / read_json(pointer)["artifact"]).scale
-
-
-def champion_exists(city: City, settings: Settings) -> bool:
-    """Say whether a city has a champion."""
-    return (models_folder(city, settings) / "champion.json").is_file()
-
-
 def registered_manifests(city: City, settings: Settings) -> list[dict[str, Any]]:
     """Return the artifact's manifest of every version that is registered for a city.
 
     Raises
     ------
-    StorageError
+    RegistryError
         Where MLflow, or an artifact that it keeps, cannot be read.
     """
     local = settings.mlflow_uri.removeprefix("sqlite:///")
     if settings.mlflow_uri.startswith("sqlite:///") and not Path(local).is_file():
         return []
     with _mlflow(settings) as mlflow:
-        try:
-            versions = mlflow.MlflowClient().search_model_versions(f"name='{registered_name(city)}'")
-            uris = [f"models:/{version.name}/{version.version}/artifact/manifest.json" for version in versions]
-            return [mlflow.artifacts.load_dict(uri) for uri in uris]
-        except (mlflow.exceptions.MlflowException, OSError) as error:
-            raise StorageError(
-                f"The registered models of {city.name} must be readable in MLflow, they are not: {error}. "
-                "See that QIANFEN_MLFLOW_URI is right and MLflow is whole."
-            ) from error
+        versions = mlflow.MlflowClient().search_model_versions(f"name='{registered_name(city)}'")
+        uris = [f"models:/{version.name}/{version.version}/artifact/manifest.json" for version in versions]
+        return [mlflow.artifacts.load_dict(uri) for uri in uris]
 
 
 def log_training(
@@ -99,13 +63,19 @@ def log_training(
     metrics: Mapping[str, Mapping[str, float]],
     folder: Path,
 ) -> str:
-    """Log a training as a run with a nested run for each model; return the run's id.
+    """Log a training as a run with a nested run for each model, unless that was done; return the run's id.
 
-    `folder` holds plots/ and one artifact folder for each model.
+    `folder` holds plots/ and one artifact folder for each model; its name is the training's id. RegistryError where
+    MLflow does not take it.
     """
     with _mlflow(settings) as mlflow:
-        _set_experiment(mlflow, city, settings)
-        with mlflow.start_run(run_name=f"train {city.name}") as run:
+        experiment = _set_experiment(mlflow, city, settings)
+        # A run that was killed before it ended is logged again.
+        done = f"tags.{_TRAINING_TAG} = '{folder.name}' and attributes.status = 'FINISHED'"
+        if found := mlflow.MlflowClient().search_runs([experiment], done, max_results=1):
+            return str(found[0].info.run_id)
+        tags = {_TRAINING_TAG: folder.name}
+        with mlflow.start_run(run_name=f"train {city.name}", tags=tags) as run:
             mlflow.log_params(dict(parameters))
             mlflow.log_artifacts(str(folder / "plots"), "plots")
             for name, model in models.items():
@@ -116,69 +86,110 @@ def log_training(
             return str(run.info.run_id)
 
 
-def register_champion(
-    city: City, settings: Settings, run_id: str, folder: Path, example: pd.DataFrame, reason: str
-) -> str:
-    """Register an artifact folder as the city's champion; return the registered version.
+def register_challenger(city: City, settings: Settings, run_id: str, folder: Path) -> str:
+    """Register an artifact folder, unless that was done, and make it the challenger; return the registered version.
 
-    Parameters
-    ----------
-    folder : Path
-        Artifact below the city's models folder.
-    example : DataFrame
-        A few rows of indicators, for the signature.
-    reason : str
-        Why it is the champion; kept as a tag of the version.
+    RegistryError where MLflow does not take it.
     """
     from training import mlflow_flavour
 
-    model = load_artifact(folder)
+    model, name = load_artifact(folder), registered_name(city)
+    # Any rows tell the types.
+    example = pd.DataFrame(np.zeros((2, len(model.names))), columns=list(model.names))
     with _mlflow(settings) as mlflow:
-        _set_experiment(mlflow, city, settings)
-        signature = mlflow.models.infer_signature(example, mlflow_flavour.score_frame(model, example))
-        with mlflow.start_run(run_id=run_id):
-            info = mlflow.models.Model.log(
-                artifact_path=None,
-                name=registered_name(city),
-                flavor=mlflow_flavour,
-                registered_model_name=registered_name(city),
-                artifact=folder,
-                signature=signature,
-            )
         client = mlflow.MlflowClient()
-        version = str(info.registered_model_version)
-        tags = {"model_version": model.model_version, "kind": model.kind, "reason": reason}
-        for key, value in tags.items():
-            client.set_model_version_tag(registered_name(city), version, key, value)
-        home = models_folder(city, settings)
-        write_json(home / "champion.json", {"artifact": str(folder.relative_to(home)), "registered_version": version})
-        client.set_registered_model_alias(registered_name(city), ALIAS, version)
+        version = _registered(client, name, model.model_version)
+        if version is None:
+            _set_experiment(mlflow, city, settings)
+            with mlflow.start_run(run_id=run_id):
+                info = mlflow.models.Model.log(
+                    artifact_path=None,
+                    name=name,
+                    flavor=mlflow_flavour,
+                    registered_model_name=name,
+                    artifact=folder,
+                    signature=mlflow.models.infer_signature(example, mlflow_flavour.score_frame(model, example)),
+                )
+            version = str(info.registered_model_version)
+            for key, value in {"kind": model.kind, "model_version": model.model_version}.items():
+                client.set_model_version_tag(name, version, key, value)
+        client.set_registered_model_alias(name, CHALLENGER_ALIAS, version)
     return version
 
 
-def _set_experiment(mlflow: Any, city: City, settings: Settings) -> None:
+def registered_version(city: City, settings: Settings, model_version: str) -> str | None:
+    """Return the version in MLflow of a model; None where it is not registered. RegistryError where MLflow is away."""
+    with _mlflow(settings) as mlflow:
+        return _registered(mlflow.MlflowClient(), registered_name(city), model_version)
+
+
+def write_champion_alias(city: City, settings: Settings, version: str, tags: Mapping[str, str]) -> None:
+    """Point MLflow's alias `champion` at a registered version, its tags first; RegistryError where that fails."""
+    name = registered_name(city)
+    with _mlflow(settings) as mlflow:
+        client = mlflow.MlflowClient()
+        for key, value in tags.items():
+            client.set_model_version_tag(name, version, key, value)
+        client.set_registered_model_alias(name, ALIAS, version)
+
+
+def read_champion_alias(city: City, settings: Settings) -> dict[str, str] | None:
+    """Return registered_version and tags of what MLflow's alias `champion` names; None where it names none."""
+    with _mlflow(settings) as mlflow:
+        client, name = mlflow.MlflowClient(), registered_name(city)
+        if not client.search_registered_models(f"name='{name}'"):
+            return None
+        version = client.get_registered_model(name).aliases.get(ALIAS)
+        if version is None:
+            return None
+        return {"registered_version": str(version), **client.get_model_version(name, str(version)).tags}
+
+
+def _registered(client: Any, name: str, model_version: str) -> str | None:
+    versions = client.search_model_versions(f"name='{name}'")
+    found = [int(version.version) for version in versions if version.tags.get("model_version") == model_version]
+    return str(max(found)) if found else None
+
+
+def _set_experiment(mlflow: Any, city: City, settings: Settings) -> str:
     name = registered_name(city)
     if mlflow.get_experiment_by_name(name) is None:
         local = settings.mlflow_uri.startswith("sqlite:")
         location = (settings.var / "mlflow" / "artifacts" / city.name).as_uri() if local else None
         mlflow.create_experiment(name, artifact_location=location)
-    mlflow.set_experiment(name)
+    return str(mlflow.set_experiment(name).experiment_id)
 
 
 @contextmanager
 def _mlflow(settings: Settings) -> Iterator[Any]:
-    """Import MLflow, which is slow and talks much, and point it at our server for as long as the block runs."""
-    if settings.mlflow_uri.startswith("sqlite:///"):
-        Path(settings.mlflow_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-    # MLflow reads these when it is imported: no telemetry, and no progress bars over ours.
+    """Import MLflow, which is slow and talks much, and point it at our server for as long as the block runs.
+
+    What it cannot do becomes a RegistryError.
+    """
+    # MLflow reads these when it is imported: no telemetry, no progress bars over ours, and minutes of trying again are
+    # too long where it is away.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import mlflow
 
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.ERROR)
-        mlflow.set_tracking_uri(settings.mlflow_uri)
-        mlflow.set_registry_uri(settings.mlflow_uri)
-        yield mlflow
+        try:
+            if settings.mlflow_uri.startswith("sqlite:///"):
+                Path(settings.mlflow_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+            mlflow.set_tracking_uri(settings.mlflow_uri)
+            mlflow.set_registry_uri(settings.mlflow_uri)
+            yield mlflow
+        except (mlflow.exceptions.MlflowException, SQLAlchemyError, OSError) as error:
+            raise RegistryError(
+                f"MLflow must be reachable and take what it is given, it does not: {_first_line(error)}. "
+                "See that QIANFEN_MLFLOW_URI is right, MLflow is up and has space, and run again."
+            ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__

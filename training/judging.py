@@ -1,0 +1,99 @@
+"""From a challenger on disk to the gate's table: what is checked before any score, and the rows to score."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from data.city import City
+from data.errors import ArtifactError
+from data.files import fingerprint
+from data.progress import Progress
+from data.records import open_records
+from data.settings import Settings
+from features.catalogue import load_catalogue
+from training.additive import AdditiveModel
+from training.artifact import load_artifact
+from training.champions import read_pointer
+from training.gate import Evidence, Row, checked, judge, passes
+from training.groups import groups_of
+from training.registry import models_folder
+from training.rows import stage_rows
+
+_CARD = "expert_card"
+
+
+def judge_challenger(
+    city: City, settings: Settings, artifact: str, re_anchor: bool = False, progress: Progress = print
+) -> list[Row]:
+    """Return the gate's table for a challenger.
+
+    Parameters
+    ----------
+    artifact : str
+        Its folder below the city's models; the card of the same training lies beside it.
+    re_anchor : bool
+        Whether a new points scale is wanted.
+
+    Raises
+    ------
+    NotFoundError
+        Where the records that the challenger was trained on are not there any more.
+    LabelError
+        Where the newest labelled period has too few labels.
+    """
+    folder = models_folder(city, settings) / artifact
+    try:
+        challenger, card = _opened(folder), _opened(folder.parent / _CARD)
+    except ArtifactError as error:
+        return [checked("The artifact is complete", False, str(error))]
+    rows = [checked("The artifact is complete", True), *_as_declared(city, challenger)]
+    champion = _champion(city, settings)
+    if champion is not None and not re_anchor:
+        said = "another scale than the champion's. Train again, or give --re-anchor with the reason."
+        rows.append(checked("Points keep the champion's scale", challenger.scale == champion.scale, said))
+    if not passes(rows):
+        return rows
+    comparable = champion is None or champion.manifest["catalogue_hash"] == challenger.manifest["catalogue_hash"]
+    if not comparable:
+        rows.append(Row("Comparison with the champion", "not judged", said="it was made for other indicators"))
+    progress("Scoring the newest labelled period.")
+    evidence = _evidence(city, settings, challenger, card, champion if comparable else None, progress)
+    return [*rows, *judge(evidence, city.gate)]
+
+
+def _as_declared(city: City, challenger: AdditiveModel) -> list[Row]:
+    manifest, train = challenger.manifest, f"Train again with `qianfen train {city.name}`."
+    same_indicators = manifest["catalogue_hash"] == load_catalogue().hash
+    declared = (city.label.model_dump(mode="json"), city.split.model_dump(mode="json"))
+    return [
+        checked("Indicators are those in force", same_indicators, f"made for {manifest['catalogue_hash']}. {train}"),
+        checked(
+            "Label and dates are those of city.toml",
+            (manifest["label"], manifest["split"]) == declared,
+            f"changed since it was trained. {train}",
+        ),
+    ]
+
+
+def _evidence(
+    city: City, settings: Settings, challenger: AdditiveModel, card: AdditiveModel, champion: AdditiveModel | None,
+    progress: Progress,
+) -> Evidence:  # fmt: skip
+    records = open_records(city, settings, challenger.manifest["records_id"])
+    test = stage_rows(city, records, "test", settings, progress)
+    groups = groups_of(records, test.keys, settings.threads)
+    return Evidence(test.X, test.y, test.entity_ids, groups, challenger, card, champion)
+
+
+def _opened(folder: Path) -> AdditiveModel:
+    """Load an artifact, and hold its version against the rest of its manifest."""
+    model = load_artifact(folder)
+    content = {name: value for name, value in model.manifest.items() if name != "model_version"}
+    if fingerprint(content) != model.model_version:
+        raise ArtifactError(f"The manifest in {folder} must be as it was saved, it is not. Train again, or restore it.")
+    return model
+
+
+def _champion(city: City, settings: Settings) -> AdditiveModel | None:
+    pointer = read_pointer(city, settings)
+    return None if pointer is None else load_artifact(models_folder(city, settings) / pointer.artifact)
