@@ -18,7 +18,8 @@
     ├── NotReadyError                   12   503   no model or grading is in force yet
     ├── DriftError                      13   409   the data drifted beyond a limit, and nobody accepted it
     ├── GateError                       15   409   a challenger was refused
-    └── LedgerError                     16   500   the ledger of promotions is not as it was written
+    ├── LedgerError                     16   500   the ledger of promotions is not as it was written
+    └── ReproductionError               17   500   a score that was rebuilt is not the one that was stored
 
 The text says the subject, what it must be and what it was; the remedy is a sentence of its own:
 ``"horizon_days must be positive, got -3. Set [label] horizon_days in city.toml."``
@@ -155,6 +156,12 @@ class LedgerError(QianfenError):
     """The ledger of promotions is not as it was written."""
 
     exit_code = 16
+
+
+class ReproductionError(QianfenError):
+    """A score that was rebuilt is not the one that was stored."""
+
+    exit_code = 17
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -18,7 +18,9 @@ class Gate(BaseModel):
         default=0.02, ge=0, description="most that the expected calibration error may rise"
     )
     grade_order: float = Field(
-        default=0.0, ge=0, description="most by which a grade's violation rate may lie below that of the next lower risk"
+        default=0.0,
+        ge=0,
+        description="most by which a grade's violation rate may lie below that of the grade before",
     )
     grade_labels: int = Field(default=50, gt=0, description="fewest labels of a grade whose rate is judged")
     group_roc_auc: float = Field(default=0.05, ge=0, description="most that the AUC of an audited group may fall")
@@ -26,7 +28,7 @@ class Gate(BaseModel):
         default=0.05, ge=0, description="most that mean probability and violation rate of a group may draw apart"
     )
     group_labels_of_each_class: int = Field(
-        default=100, gt=0, description="fewest violations, and fewest without, of a group that is judged"
+        default=50, gt=0, description="fewest violations, and fewest without, of a group that is judged"
     )
     additivity_points: float = Field(default=1e-6, gt=0, description="most points that explanations may be off")
     leak_auc: float = Field(

@@ -27,8 +27,8 @@ from data.records import open_records
 from data.settings import Settings
 from features.catalogue import load_catalogue
 from features.snapshots import build_snapshot
+from training.champions import load_champion
 from training.plots import EXPERT, LEARNED
-from training.registry import load_champion
 
 settings = Settings.from_environment(os.environ)
 city = load_city(settings.city)

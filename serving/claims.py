@@ -12,7 +12,8 @@ from data.settings import Settings
 from features.store import Claim
 from serving.database import open_database
 from serving.grades import complete_gradings
-from training.claims import model_claims, registered_claims
+from training.claims import ledger_claims, model_claims, registered_claims
+from training.ledger import entries
 
 
 def claims_of(city: City, settings: Settings, ask_mlflow: bool = False) -> list[Claim]:
@@ -25,13 +26,14 @@ def claims_of(city: City, settings: Settings, ask_mlflow: bool = False) -> list[
         longer below the city's models folder, so it must be asked before anything is removed.
     """
     registered = registered_claims(city, settings) if ask_mlflow else []
-    return [*model_claims(city, settings), *registered, *grading_claims(city, settings)]
+    # What the ledger names is asked for where something may be removed; shown, it would be said of a model twice.
+    ledger = _ledger_claims(city, settings, registered) if ask_mlflow else []
+    return [*model_claims(city, settings), *registered, *ledger, *grading_claims(city, settings)]
 
 
 def grading_claims(city: City, settings: Settings) -> list[Claim]:
     """Return the claims of all complete gradings, in force or not: a served grade must be explained years later."""
-    url = make_url(settings.database_url)
-    if url.get_backend_name() == "sqlite" and not (url.database and Path(url.database).is_file()):
+    if not _has_database(settings):
         return []
     records = _records_of_grades(city, settings)
     return [
@@ -42,6 +44,18 @@ def grading_claims(city: City, settings: Settings) -> list[Claim]:
         )
         for g in complete_gradings(open_database(settings.database_url), city.name)
     ]
+
+
+def _ledger_claims(city: City, settings: Settings, registered: list[Claim]) -> list[Claim]:
+    if not _has_database(settings):
+        return []
+    return ledger_claims(city, settings, entries(open_database(settings.database_url), city.name), registered)
+
+
+def _has_database(settings: Settings) -> bool:
+    """Say whether there is an operational database; asking must not create it."""
+    url = make_url(settings.database_url)
+    return url.get_backend_name() != "sqlite" or bool(url.database and Path(url.database).is_file())
 
 
 def _records_of_grades(city: City, settings: Settings) -> dict[str, set[str]]:

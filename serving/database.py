@@ -63,6 +63,18 @@ class GradeRow(Base):
     expert_grade: Mapped[str] = mapped_column(String(8))
 
 
+class SwitchRow(Base):
+    """When a grading was put in force; it was until the next switch of its city."""
+
+    __tablename__ = "switches"
+    __table_args__ = (Index("switches_of_city", "city", "at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    city: Mapped[str] = mapped_column(String(100))
+    grading_id: Mapped[int] = mapped_column(ForeignKey("gradings.id", ondelete="CASCADE"))
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
 class LookupRow(Base):
     """Who looked at what, and why."""
 

@@ -20,7 +20,7 @@ from typing import Any
 import pandas as pd
 
 from data.city import City, Period
-from data.errors import ArtifactError, StorageError
+from data.errors import ArtifactError, GateError, StorageError
 from data.files import write_json
 from data.progress import Progress
 from data.records import Records, ingest
@@ -28,13 +28,18 @@ from data.settings import Settings
 from features.drift.report import check_drift
 from features.snapshots import build_snapshot
 from serving.grading import Grading, grade_population
+from serving.promotions import challenger_waits, promote_challenger, settle_champion
 from serving.tables import MODEL_METRICS, grade_table, model_table
-from training.runs import TrainingResult, train_city
+from training.champions import load_champion
+from training.runs import train_city
+from training.trainings import TrainingResult
 
 ADDITIVITY_TOLERANCE_POINTS = 1e-6
 REASONS = 5
 _START_SECONDS = 120
-_STEPS = 6
+WHO = "Qianfen's demo"
+WHY = "The demo promotes what passes the gate, so that there is a champion to grade with."
+_STEPS = 7
 
 
 @dataclass
@@ -69,9 +74,12 @@ def run_demo(
         snapshot = build_snapshot(records, city.split.grading, settings, progress)
         check_drift(city, records, [snapshot], settings, progress)
     with steps.step("train", "Three models: expert card, LightGBM, LightGBM on the experts' offset"):
+        settle_champion(city, settings, progress)
         training = train_city(city, records, settings, progress)
+    with steps.step("promote", "The gate: challenger, champion and card on the newest labelled period"):
+        _promote(city, settings, progress)
     with steps.step("grade", "Grades of everybody"):
-        grading, tested = _grade(city, records, settings, training, progress)
+        grading, tested = _grade(city, records, settings, progress)
     with steps.step("serve", "One entity scored through HTTP"):
         reply = _score_through_http(city, settings, _most_points(grading))
     summary = {**_summary(city, records, training, grading, tested), "seconds": steps.seconds}
@@ -90,15 +98,24 @@ def _provide_sources(city: City, n_entities: int, settings: Settings, progress: 
         progress(f"      {len(city.sources.files)} file(s) in {city.source_folder(settings)}")
 
 
-def _grade(
-    city: City, records: Records, settings: Settings, training: TrainingResult, progress: Progress
-) -> tuple[Grading, Grading]:
+def _promote(city: City, settings: Settings, progress: Progress) -> None:
+    """Promote the challenger where it passes; where it does not, the champion there is goes on."""
+    if not challenger_waits(city, settings):
+        progress("What was trained last is the champion already: skipped.")
+        return
+    try:
+        promote_challenger(city, settings, WHO, WHY, progress=progress)
+    except GateError as error:
+        load_champion(city, settings)
+        progress(f"The champion stays. {error}")
+
+
+def _grade(city: City, records: Records, settings: Settings, progress: Progress) -> tuple[Grading, Grading]:
     """Grade everybody as of the grading date, in force, and as of the test date, where violations found since tell."""
-    gradings = []
+    gradings, model = [], load_champion(city, settings)
     for day in (_test_date(city), city.split.grading):
         snapshot = build_snapshot(records, day, settings, progress)
         in_force = day == city.split.grading
-        model = training.champion_model
         gradings.append(grade_population(city, records, settings, model, snapshot, progress, in_force=in_force))
     return gradings[1], gradings[0]
 
@@ -174,7 +191,7 @@ def _most_points(grading: Grading) -> str:
 def _summary(
     city: City, records: Records, training: TrainingResult, grading: Grading, tested: Grading
 ) -> dict[str, Any]:
-    test = training.metrics[training.champion]
+    test = training.metrics[training.challenger]
     return {
         "city": city.name,
         "n_entities": _count_entities(records),
@@ -185,7 +202,7 @@ def _summary(
         "n_test": int(test["n_test"]),
         "n_test_positive": int(test["n_test_positive"]),
         "models": {name: {m: metrics[m] for m in MODEL_METRICS} for name, metrics in training.metrics.items()},
-        "champion": training.champion,
+        "champion": training.challenger,
         "grades": _grades(training, tested),
         "max_additivity_error_points": max(g.max_additivity_error_points for g in (grading, tested)),
         "mlflow_run_id": training.mlflow_run_id,

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Engine, delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from serving.database import GradeRow, GradingRow, now, storage_explained
+from serving.database import GradeRow, GradingRow, SwitchRow, now, storage_explained
 
 STORED = ("entity_id", "points", "grade", "probability", "expert_points", "expert_grade")
 
@@ -39,6 +39,13 @@ def grading_in_force(engine: Engine, city: str) -> GradingInForce | None:
 def complete_gradings(engine: Engine, city: str) -> list[GradingRow]:
     """Return all gradings of a city whose grades are all in, the one in force and earlier ones, oldest first."""
     query = select(GradingRow).where(GradingRow.city == city, GradingRow.complete).order_by(GradingRow.id)
+    with storage_explained("read"), Session(engine, expire_on_commit=False) as session:
+        return list(session.scalars(query))
+
+
+def switches(engine: Engine, city: str) -> list[SwitchRow]:
+    """Return when each grading of a city was put in force, oldest first; `at` is UTC."""
+    query = select(SwitchRow).where(SwitchRow.city == city).order_by(SwitchRow.id)
     with storage_explained("read"), Session(engine, expire_on_commit=False) as session:
         return list(session.scalars(query))
 
@@ -111,3 +118,4 @@ def _switch(engine: Engine, city: str, grading_id: int) -> None:
     with engine.begin() as connection:
         connection.execute(update(GradingRow).filter_by(city=city, in_force=True).values(in_force=False))
         connection.execute(update(GradingRow).filter_by(id=grading_id).values(complete=True, in_force=True))
+        connection.execute(insert(SwitchRow).values(city=city, grading_id=grading_id, at=now()))

@@ -23,7 +23,7 @@ from data.settings import Settings
 from features.snapshots import load_snapshot
 from serving.changes import lines_of, write_changes
 from serving.grading import Grading, grade_snapshot
-from training.registry import load_champion
+from training.champions import load_champion
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -18,19 +18,18 @@ from data.city import City, load_city
 from data.errors import NotFoundError, NotReadyError
 from data.files import read_json
 from data.settings import Settings
-from features.catalogue import load_catalogue
 from features.online import OnlineStore
 from features.snapshots import Snapshot, load_snapshot
+from serving.champion import Champion, ChampionInForce
 from serving.database import open_database
 from serving.grades import GradingInForce, grading_in_force
 from serving.lookups import Asker, record_lookups
 from serving.newest import NewestValues
-from serving.outlooks import Outlooks
-from serving.reply import Replies
+from serving.promotions import settle_champion
 from serving.request import ScoreItem
 from training.additive import AdditiveModel
-from training.registry import load_champion
 
+_LOG = logging.getLogger(__name__)
 _UNKNOWN_SHOWN = 5
 
 Source = TypeVar("Source", OnlineStore, Snapshot)
@@ -51,8 +50,7 @@ class Scorer:
     def __init__(self, city: City, settings: Settings) -> None:
         self.city = city
         self.settings = settings
-        self._model: AdditiveModel | None = None
-        self._lock = threading.Lock()
+        self._champion = ChampionInForce(city, settings, self._settle)
         self._newest = NewestValues(city.name, settings)
 
     @classmethod
@@ -66,33 +64,25 @@ class Scorer:
         return open_database(self.settings.database_url)
 
     @property
+    def champion(self) -> Champion:
+        """The champion of the moment, with its words. What must be of one model asks for it once.
+
+        NotReadyError where there is none yet.
+        """
+        return self._champion.get()
+
+    @property
     def model(self) -> AdditiveModel:
-        """The champion, loaded once; looked for again as long as there is none. NotReadyError where there is none."""
-        with self._lock:
-            if self._model is None:
-                try:
-                    model = load_champion(self.city, self.settings)
-                except NotFoundError as error:
-                    raise NotReadyError(str(error)) from error
-                # Compiled before the first call, which should not wait for it.
-                model.warm_up()
-                self._model = model
-            return self._model
+        """The champion's model."""
+        return self.champion.model
 
-    @cached_property
-    def replies(self) -> Replies:
-        """What turns the champion's scores into replies."""
-        return Replies(self.city, load_catalogue(), self.model)
-
-    @cached_property
-    def outlooks(self) -> Outlooks:
-        """What tells of the champion's replies what would change the grade."""
-        return Outlooks(load_catalogue(), self.model)
+    def _settle(self) -> None:
+        settle_champion(self.city, self.settings, _LOG.warning)
 
     def is_ready(self) -> bool:
         """Say whether entities can be scored."""
         try:
-            self._source(None, self.grading())
+            self._source(None, self.grading(), self.model)
         except (NotReadyError, NotFoundError):
             return False
         return True
@@ -104,8 +94,10 @@ class Scorer:
             raise NotReadyError(f"{self.city.name} is not graded yet. Run `qianfen grade {self.city.name}`.")
         return grading
 
-    def score(self, items: Sequence[ScoreItem], asker: Asker) -> list[dict[str, Any]]:
+    def score(self, items: Sequence[ScoreItem], asker: Asker, champion: Champion | None = None) -> list[dict[str, Any]]:
         """Return one reply for each item, in order; who looked at which entity is written down first.
+
+        All are of one champion: of `champion`, where the caller goes on with it, else of that of the moment.
 
         Raises
         ------
@@ -114,8 +106,9 @@ class Scorer:
         NotFoundError
             For an unknown entity or a date without a snapshot; nothing is answered then.
         """
-        model = self.model
-        found = self._find(items)
+        champion = champion or self.champion
+        model = champion.model
+        found = self._find(items, model)
         record_lookups(
             self.engine,
             self.city.name,
@@ -129,7 +122,7 @@ class Scorer:
         matrix = np.vstack([f.values for f in found])
         scores = model.score(matrix)
         return [
-            self.replies.reply(scores, row, matrix[row].tolist(), item.entity_id, f.as_of_date, f.snapshot_id)
+            champion.replies.reply(scores, row, matrix[row].tolist(), item.entity_id, f.as_of_date, f.snapshot_id)
             for row, (item, f) in enumerate(zip(items, found, strict=True))
         ]
 
@@ -146,20 +139,20 @@ class Scorer:
         model, grading = self.model, self.grading()
         if as_of_date in (None, grading.as_of_date):
             return self._graded_snapshot(grading, model)
-        return self._other_snapshot(as_of_date, grading)
+        return self._other_snapshot(as_of_date, grading, model)
 
     def _graded_snapshot(self, grading: GradingInForce, model: AdditiveModel) -> Snapshot:
         return _fitting(load_snapshot(self._home / f"{grading.as_of_date}-{grading.snapshot_id}"), model)
 
-    def _source(self, as_of_date: date | None, grading: GradingInForce) -> OnlineStore | Snapshot:
+    def _source(self, as_of_date: date | None, grading: GradingInForce, model: AdditiveModel) -> OnlineStore | Snapshot:
         """Return where the values as of a date are looked up; raises as `snapshot`."""
         if as_of_date not in (None, grading.as_of_date):
-            return self._other_snapshot(as_of_date, grading)
+            return self._other_snapshot(as_of_date, grading, model)
         store = self._newest.store_of(grading)
-        return self._graded_snapshot(grading, self.model) if store is None else _fitting(store, self.model)
+        return self._graded_snapshot(grading, model) if store is None else _fitting(store, model)
 
-    def _other_snapshot(self, as_of_date: date | None, grading: GradingInForce) -> Snapshot:
-        folders = self.snapshot_folders()
+    def _other_snapshot(self, as_of_date: date | None, grading: GradingInForce, model: AdditiveModel) -> Snapshot:
+        folders = self.snapshot_folders(model)
         if as_of_date not in folders:
             there = ", ".join(str(day) for day in sorted({*folders, grading.as_of_date}))
             raise NotFoundError(
@@ -168,7 +161,7 @@ class Scorer:
             )
         return load_snapshot(folders[as_of_date])
 
-    def _find(self, items: Sequence[ScoreItem]) -> list[_Found]:
+    def _find(self, items: Sequence[ScoreItem], model: AdditiveModel) -> list[_Found]:
         wanted: dict[date | None, list[str]] = {}
         for item in items:
             if item.entity_id is not None:
@@ -177,14 +170,14 @@ class Scorer:
         if wanted:
             # Asked once: a request is answered from one grading, whatever is put in force meanwhile.
             grading = self.grading()
-            by_date = {day: self._look_up(day, entity_ids, grading) for day, entity_ids in wanted.items()}
+            by_date = {day: self._look_up(day, entity_ids, grading, model) for day, entity_ids in wanted.items()}
         return [_given(item) if item.indicators else by_date[item.as_of_date][str(item.entity_id)] for item in items]
 
     def _look_up(
-        self, as_of_date: date | None, entity_ids: Sequence[str], grading: GradingInForce
+        self, as_of_date: date | None, entity_ids: Sequence[str], grading: GradingInForce, model: AdditiveModel
     ) -> Mapping[str, _Found]:
-        source = self._source(as_of_date, grading)
-        values = _values(source, entity_ids, self.model.names)
+        source = self._source(as_of_date, grading, model)
+        values = _values(source, entity_ids, model.names)
         unknown = [entity_id for entity_id in dict.fromkeys(entity_ids) if entity_id not in values]
         if unknown:
             raise NotFoundError(_unknown_entities(unknown, source.as_of_date))
@@ -194,13 +187,13 @@ class Scorer:
     def _home(self) -> Path:
         return self.settings.var / "cities" / self.city.name / "snapshots"
 
-    def snapshot_folders(self) -> dict[date, Path]:
-        """Return the newest snapshot as of each date that has the champion's indicators."""
+    def snapshot_folders(self, model: AdditiveModel) -> dict[date, Path]:
+        """Return the newest snapshot as of each date that has a model's indicators."""
         manifests = [(read_json(path), path.parent) for path in self._home.glob("[0-9]*/manifest.json")]
         fitting = [
             (manifest, folder)
             for manifest, folder in manifests
-            if manifest["as_of_date"] and manifest["catalogue_hash"] == self.model.manifest["catalogue_hash"]
+            if manifest["as_of_date"] and manifest["catalogue_hash"] == model.manifest["catalogue_hash"]
         ]
         fitting.sort(key=lambda pair: str(pair[0]["created_at"]))
         return {date.fromisoformat(manifest["as_of_date"]): folder for manifest, folder in fitting}

@@ -126,8 +126,9 @@ def _what_would_change(request: Request) -> Response:
         day = query.get("as_of_date")
         item = ScoreItem(request.path_params["entity_id"], parse_date(day, "as_of_date") if day else None)
         scorer = _scorer()
-        reply = scorer.score([item], Asker.of_request(request.headers, query, "GET /v1/what-would-change"))[0]
-        return _json(scorer.outlooks.outlook(reply))
+        champion = scorer.champion
+        asker = Asker.of_request(request.headers, query, "GET /v1/what-would-change")
+        return _json(champion.outlooks.outlook(scorer.score([item], asker, champion)[0]))
     except QianfenError as error:
         return JSONResponse(error_body(error), error.http_status)
 

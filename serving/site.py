@@ -19,6 +19,7 @@ from starlette.staticfiles import StaticFiles
 from data.errors import NotFoundError, NotReadyError, QianfenError
 from features.catalogue import load_catalogue
 from features.snapshots import Snapshot
+from serving.champion import Champion
 from serving.entities import MOST_FOUND, EntityFacts, entity_facts, find_entities
 from serving.grades import GradingInForce, grades_of
 from serving.lookups import Asker, record_lookups
@@ -119,24 +120,27 @@ def _entity(scorer: Scorer, request: Request, language: str) -> Response:
     entity_id = request.path_params["entity_id"]
     as_of = request.query_params.get("as_of")
     item = ScoreItem(entity_id=entity_id, as_of_date=parse_date(as_of, "as_of") if as_of else None)
+    champion = scorer.champion
     try:
         snapshot = scorer.snapshot(item.as_of_date)
     except NotFoundError as error:
         return _message(scorer, request, language, error, "no_date_title", str(error))
     try:
-        reply = scorer.score([item], _asker(request, "GET /entities"))[0]
+        reply = scorer.score([item], _asker(request, "GET /entities"), champion)[0]
     except NotFoundError as error:
         _record(scorer, request, "GET /entities", [entity_id], snapshot.as_of_date, None)
         text = words(language)["unknown_entity"].format(entity_id[:100])
         return _message(scorer, request, language, error, "unknown_entity_title", text)
-    return _review(scorer, request, language, snapshot, reply)
+    return _review(scorer, champion, request, language, snapshot, reply)
 
 
-def _review(scorer: Scorer, request: Request, language: str, snapshot: Snapshot, reply: Mapping[str, Any]) -> Response:
+def _review(
+    scorer: Scorer, champion: Champion, request: Request, language: str, snapshot: Snapshot, reply: Mapping[str, Any]
+) -> Response:
     entity_id = reply["entity_id"]
     facts: EntityFacts | None = entity_facts(scorer.settings, snapshot, [entity_id]).get(entity_id)
-    model, catalogue, currency = scorer.model, load_catalogue(), scorer.city.currency
-    outlook = scorer.outlooks.outlook(reply)
+    model, catalogue, currency = champion.model, load_catalogue(), scorer.city.currency
+    outlook = champion.outlooks.outlook(reply)
     return _page(
         "entity.html",
         scorer,
@@ -151,12 +155,12 @@ def _review(scorer: Scorer, request: Request, language: str, snapshot: Snapshot,
         ways=outlook["ways"] or ([outlook["best"]] if outlook["best"] else []),
         changes=lambda way: shown_changes(way, catalogue, language, currency),
         horizon_days=scorer.city.label.horizon_days,
-        dates=_dates(scorer, snapshot.as_of_date),
+        dates=_dates(scorer, champion, snapshot.as_of_date),
     )
 
 
-def _dates(scorer: Scorer, shown: date | None) -> list[date]:
-    known = {*scorer.snapshot_folders(), scorer.grading().as_of_date}
+def _dates(scorer: Scorer, champion: Champion, shown: date | None) -> list[date]:
+    known = {*scorer.snapshot_folders(champion.model), scorer.grading().as_of_date}
     return sorted({*known, shown} - {None}, reverse=True)  # type: ignore[arg-type]
 
 

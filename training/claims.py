@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from data.city import City
+from data.errors import NotFoundError, StorageError
 from data.files import read_json
 from data.settings import Settings
 from features.store import Claim
+from training.champions import artifact_of
+from training.ledger import Entry
 from training.registry import models_folder, registered_manifests
 
 
@@ -34,6 +37,33 @@ def registered_claims(city: City, settings: Settings) -> list[Claim]:
         Where MLflow cannot say: nothing may be removed then.
     """
     return [_claim("registered as ", [manifest]) for manifest in registered_manifests(city, settings)]
+
+
+def ledger_claims(
+    city: City, settings: Settings, chain: Sequence[Entry], registered: Sequence[Claim] = ()
+) -> list[Claim]:
+    """Return the claim of every model that the ledger of promotions names.
+
+    Parameters
+    ----------
+    registered : sequence of Claim
+        What MLflow has registered, which answers for an artifact that is no longer on this disk.
+
+    Raises
+    ------
+    StorageError
+        Where an artifact is gone from here and from MLflow: what it stands on is unknown, nothing may be removed.
+    """
+    claims = []
+    for version in dict.fromkeys(entry.model_version for entry in chain):
+        try:
+            folder = models_folder(city, settings) / artifact_of(city, settings, version)
+        except NotFoundError as error:
+            if not any(version in claim.by for claim in registered):
+                raise StorageError(f"The ledger names model {version}. {error}") from error
+        else:
+            claims.append(_claim("in the ledger as ", [read_json(folder / "manifest.json")]))
+    return claims
 
 
 def _claim(what: str, manifests: Sequence[Mapping[str, Any]]) -> Claim:

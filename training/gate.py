@@ -148,7 +148,7 @@ def label_likeness(values: NDArray[np.float64], y: NDArray[np.int8]) -> float:
     filled = [np.where(missing, end, values) for end in (-np.inf, np.inf)]
     # Ranks, because scikit-learn takes no infinite score.
     candidates = [pd.Series(v).rank().to_numpy() for v in filled] + [missing.astype(np.float64)]
-    found = [metrics.roc_auc(y, candidate) for candidate in candidates]
+    found = [metrics.roc_auc(y, np.asarray(candidate, dtype=np.float64)) for candidate in candidates]
     return max(max(auc, 1.0 - auc) for auc in found)
 
 
@@ -159,11 +159,13 @@ def _leaks(evidence: Evidence, tolerances: Gate) -> Iterator[Row]:
     worst = max(found, key=lambda name: found[name])
     caught = [name for name in names if found[name] >= tolerances.leak_auc]
     yield Row(
-        "No indicator is the label itself: largest AUC of one alone",
+        "Largest AUC of a single indicator",
         REFUSED if caught else PASSED,
         challenger=found[worst],
         tolerance=tolerances.leak_auc,
-        said=f"made from the label, or from what is known only after it: {', '.join(caught)}" if caught else worst,
+        said=f"made from the label, or from what is known only after it: {', '.join(caught)}"
+        if caught
+        else f"that is {worst}",
     )
 
 
@@ -176,12 +178,12 @@ def _explanations(evidence: Evidence, scores: Scores, tolerances: Gate) -> Itera
         learned = np.asarray(model.booster.predict(evidence.X[chosen], pred_contrib=True))[:, :-1]
     peer = model.scale.factor * model.platt[1] * learned
     errors = {
-        "Explanations add up to the points": scores.additivity_error(),
-        "Explanations are TreeSHAP's": float(np.abs(scores.learned_parts[chosen] - peer).max(initial=0.0)),
+        "Explanations add up, largest error": scores.additivity_error(),
+        "Explanations are TreeSHAP, largest error": float(np.abs(scores.learned_parts[chosen] - peer).max(initial=0.0)),
     }
     for what, error in errors.items():
         verdict = PASSED if error <= tolerances.additivity_points else REFUSED
-        yield Row(what, verdict, challenger=error, tolerance=tolerances.additivity_points, said="largest error, points")
+        yield Row(what, verdict, challenger=error, tolerance=tolerances.additivity_points)
 
 
 def _measures(evidence: Evidence, scores: dict[str, Scores], tolerances: Gate) -> Iterator[Row]:
@@ -204,7 +206,7 @@ def _figures(
     columns = np.column_stack([c for s in scores.values() for c in (s.raw_score, s.probability)])
 
     def measured(y: NDArray[np.int8], drawn: NDArray[np.float64]) -> dict[str, float]:
-        result = {}
+        result: dict[str, float] = {}
         for measure in measures:
             values = {n: measure.metric(y, drawn[:, 2 * k + measure.of_probability]) for k, n in enumerate(names)}
             less = {f"less {n}": values["challenger"] - v for n, v in values.items() if n != "challenger"}
@@ -222,7 +224,9 @@ def _compared(
     return Row(
         what,
         REFUSED if worse > tolerance else PASSED,
-        **values,
+        values["challenger"],
+        values.get("champion"),
+        values.get("card"),
         tolerance=tolerance,
         against=other,
         difference=less.value,

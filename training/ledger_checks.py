@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Engine
@@ -33,6 +32,11 @@ class LedgerCheck:
     entries: list[Entry]
     findings: list[str]
     notes: list[str]
+
+    @property
+    def newest_hash(self) -> str:
+        """Hash of the newest entry, to be kept elsewhere; of an empty ledger, that before the first."""
+        return self.entries[-1].hash if self.entries else ledger.BEFORE_THE_FIRST
 
 
 def check_ledger(city: City, settings: Settings, engine: Engine) -> LedgerCheck:
@@ -94,8 +98,3 @@ def _check_artifacts(city: City, settings: Settings, check: LedgerCheck) -> None
             check.notes.append(f"The artifact of entry {entry.sequence}, {artifact}, is not on this disk.")
         elif found != digest:
             check.findings.append(f"The artifact of entry {entry.sequence}, {artifact}, is not the one promoted.")
-
-
-def newest_hash(chain: Sequence[Entry]) -> str:
-    """Return the hash of the newest entry, to be kept elsewhere; of an empty ledger, that before the first."""
-    return chain[-1].hash if chain else ledger.BEFORE_THE_FIRST

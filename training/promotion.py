@@ -146,7 +146,7 @@ def require_person(who: str, why: str) -> None:
     """Refuse a decision without a name or a reason: RequestError."""
     for option, text, longest in (("--who", who, _LONGEST_NAME), ("--why", why, _LONGEST_REASON)):
         if not text.strip():
-            raise RequestError(f"{option} must not be empty. Give {'your name' if option == '--who' else 'the reason'}.")
+            raise RequestError(f"{option} must not be empty. Every decision has a name and a reason: give both.")
         if len(text) > longest:
             raise RequestError(f"{option} must have at most {longest} characters, got {len(text)}. Shorten it.")
 

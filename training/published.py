@@ -20,10 +20,10 @@ from data.errors import NotFoundError, SourceError, did_you_mean
 from data.records import Records, open_records
 from data.settings import Settings
 from features.matrix import matrix_for_pairs
+from training.champions import load_champion
 from training.inspection_order import first_half_shares, mean_days_earlier
 from training.labels import inspection_labels
 from training.metrics import roc_auc
-from training.registry import load_champion
 
 
 @dataclass(frozen=True)

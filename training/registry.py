@@ -1,7 +1,7 @@
 """MLflow: runs, registered models and their aliases. Nothing else talks to it.
 
-`qianfen train` registers a challenger, `qianfen promote` makes it the champion. Which model serves is told by the ledger
-and the pointer on disk (training.champions); MLflow's alias `champion` is written last and follows them.
+`qianfen train` registers a challenger, `qianfen promote` makes it the champion. Which model serves is told by the
+ledger and the pointer on disk (training.champions); MLflow's alias `champion` is written last and follows them.
 """
 
 from __future__ import annotations

@@ -1,18 +1,17 @@
-"""One training: snapshots, labels, three models, evaluation, artifacts, MLflow, champion."""
+"""One training: snapshots, labels, three models, evaluation, artifacts, a challenger."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import subprocess
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from data.city import City
-from data.files import atomic_folder, fingerprint, read_json, source_fingerprint, write_json
+from data.files import atomic_folder, fingerprint, source_fingerprint
 from data.progress import Progress
 from data.records import Records
 from data.settings import PROJECT_ROOT, Settings
@@ -21,14 +20,17 @@ from features.drift.report import check_drift
 from features.snapshots import Snapshot, build_snapshot
 from training.additive import KINDS, AdditiveModel
 from training.artifact import load_artifact, save_artifact
+from training.champions import champion_scale, read_challenger, write_challenger
 from training.evaluation import evaluate_scores, rates_by_grade
 from training.fitting import Recipe, anchored, calibrated, fit_uncalibrated, window_shifted
 from training.plots import save_plots
-from training.registry import champion_exists, champion_scale, log_training, models_folder, register_champion
+from training.registry import models_folder
 from training.rows import Rows, stage_rows
+from training.scale import Scale
 from training.splits import STAGES, check_split, horizon_days
+from training.trainings import TrainingResult, is_whole, open_training, push_or_keep, save_state
 
-CHAMPION = "lightgbm_offset"
+CHALLENGER = "lightgbm_offset"
 _PACKAGES = ("lightgbm", "numpy", "scikit-learn", "qianfen")
 _CODE = (
     "training.labels",
@@ -48,42 +50,20 @@ _CODE = (
 )
 
 
-@dataclass(frozen=True)
-class TrainingResult:
-    """What a training left behind.
+def train_city(
+    city: City, records: Records, settings: Settings, progress: Progress = print, re_anchor: bool = False
+) -> TrainingResult:
+    """Train and compare the three models of a city and register one as challenger, unless nothing changed.
 
-    Attributes
+    Parameters
     ----------
-    training_id : str
-        Stands for all inputs; the name of `folder`.
-    folder : Path
-        One artifact folder for each model, plots/, training.json.
-    models, metrics : dict by kind
-        The three models, and their metrics on the test rows.
-    grades : list of dict
-        Champion's violation rate by grade on the test rows.
-    champion : str
-        Kind that was registered.
-    mlflow_run_id : str
-        The run that holds it all.
-    """
+    re_anchor : bool
+        Set the points scale anew from the reference population, in place of keeping the champion's.
 
-    training_id: str
-    folder: Path
-    models: dict[str, AdditiveModel]
-    metrics: dict[str, dict[str, float]]
-    grades: list[dict[str, Any]]
-    champion: str
-    mlflow_run_id: str
-
-    @property
-    def champion_model(self) -> AdditiveModel:
-        """The model that was registered."""
-        return self.models[self.champion]
-
-
-def train_city(city: City, records: Records, settings: Settings, progress: Progress = print) -> TrainingResult:
-    """Train and compare the three models of a city and register the champion, unless nothing changed.
+    Returns
+    -------
+    TrainingResult
+        Without a registered version where MLflow is away: the training is kept, and pushed by the next run.
 
     Raises
     ------
@@ -105,32 +85,51 @@ def train_city(city: City, records: Records, settings: Settings, progress: Progr
         load_catalogue().hash, str(city.label), str(city.cohort), str(city.split), str(city.model),
         recipe.card.as_json(), recipe.cut_points.as_json(), source_fingerprint(*_CODE),
     )  # fmt: skip
-    folder = models_folder(city, settings) / training_id
-    if (folder / "training.json").is_file() and champion_exists(city, settings):
-        progress(f"Training {training_id} is there already, nothing changed: skipped.")
-        return _open(folder)
-    if not (folder / "training.json").is_file():
+    kept = None if re_anchor else champion_scale(city, settings)
+    folder = _folder(city, settings, training_id, kept, re_anchor)
+    if not is_whole(folder):
         with atomic_folder(folder) as beside:
-            models = _fit_all(city, records, rows, reference, recipe, settings, progress)
-            _save(city, records, beside, models, rows, reference, recipe, settings, progress)
-    return _register(city, settings, folder, rows["test"], progress)
+            models = _fit_all(city, records, rows, reference, recipe, kept, settings, progress)
+            _save(city, records, beside, folder.name, models, rows, reference, recipe)
+    return _challenge(city, settings, folder, progress)
+
+
+def _folder(city: City, settings: Settings, training_id: str, kept: Scale | None, re_anchor: bool) -> Path:
+    """Return the folder of a training. One on another scale than is wanted stays, and has a folder beside it."""
+    home = models_folder(city, settings)
+    folder = home / training_id
+    if re_anchor:
+        return home / fingerprint(training_id, "re-anchored")
+    if kept is None or not is_whole(folder) or load_artifact(folder / CHALLENGER).scale == kept:
+        return folder
+    return home / fingerprint(training_id, kept.offset, kept.factor)
+
+
+def _challenge(city: City, settings: Settings, folder: Path, progress: Progress) -> TrainingResult:
+    """Make a training the challenger, on disk and in MLflow."""
+    training = open_training(folder)
+    artifact = folder / training.challenger
+    if training.registered_version and read_challenger(city, settings) == str(artifact.relative_to(folder.parent)):
+        progress(f"Training {training.training_id} is there already, nothing changed: skipped.")
+        return training
+    write_challenger(city, settings, artifact)
+    return push_or_keep(city, settings, training, progress)
 
 
 def _fit_all(
-    city: City, records: Records, rows: dict[str, Rows], reference: Snapshot, recipe: Recipe, settings: Settings,
-    progress: Progress,
+    city: City, records: Records, rows: dict[str, Rows], reference: Snapshot, recipe: Recipe, kept: Scale | None,
+    settings: Settings, progress: Progress,
 ) -> dict[str, AdditiveModel]:  # fmt: skip
     short = None
     if (days := horizon_days(city, "calibration")) != city.label.horizon_days:
         short = stage_rows(city, records, "trees", settings, progress, days)
     population = reference.read(list(recipe.card.names)).to_numpy(dtype=np.float64, na_value=np.nan)
-    kept = champion_scale(city, settings)
     models = {}
     for kind in KINDS:
         progress(f"Fitting {kind}.")
         model = calibrated(fit_uncalibrated(kind, rows["trees"], recipe), rows["calibration"])
         model = window_shifted(model, rows["trees"], short)
-        if kind == CHAMPION and kept is not None:
+        if kind == CHALLENGER and kept is not None:
             progress("Points keep the scale of the champion.")
             models[kind] = replace(model, scale=kept)
         else:
@@ -139,56 +138,21 @@ def _fit_all(
 
 
 def _save(
-    city: City, records: Records, folder: Path, models: dict[str, AdditiveModel], rows: dict[str, Rows],
-    reference: Snapshot, recipe: Recipe, settings: Settings, progress: Progress,
+    city: City, records: Records, folder: Path, training_id: str, models: dict[str, AdditiveModel],
+    rows: dict[str, Rows], reference: Snapshot, recipe: Recipe,
 ) -> None:  # fmt: skip
-    """Evaluate, draw, write the artifacts and log the run; training.json comes last."""
+    """Evaluate, draw and write the artifacts; training.json comes last."""
     test = rows["test"]
     scores = {kind: model.score(test.X) for kind, model in models.items()}
     metrics = {kind: evaluate_scores(test.y, s) for kind, s in scores.items()}
-    cut_points = models[CHAMPION].cut_points
-    grades = rates_by_grade(scores[CHAMPION].grade, test.y, cut_points.grades)
+    cut_points = models[CHALLENGER].cut_points
+    grades = rates_by_grade(scores[CHALLENGER].grade, test.y, cut_points.grades)
     manifest = _manifest(city, records, rows, reference, recipe)
-    saved = {}
     for kind, model in models.items():
         (folder / kind).mkdir()
-        saved[kind] = save_artifact(model, folder / kind, {**manifest, "metrics": metrics[kind]})
-    save_plots(scores, test.y, CHAMPION, models[CHAMPION].names, cut_points.grades, folder / "plots")
-    progress("Logging the run to MLflow.")
-    run_id = log_training(city, settings, _logged(city, manifest, recipe.lightgbm), saved, metrics, folder)
-    write_json(
-        folder / "training.json",
-        {
-            "training_id": folder.name,
-            "metrics": metrics,
-            "grades": grades,
-            "champion": CHAMPION,
-            "mlflow_run_id": run_id,
-        },
-    )
-
-
-def _register(city: City, settings: Settings, folder: Path, test: Rows, progress: Progress) -> TrainingResult:
-    result = _open(folder)
-    progress(f"Registering {result.champion} {result.champion_model.model_version} as champion.")
-    example = pd.DataFrame(test.X[:5], columns=list(result.champion_model.names))
-    reason = "trained by `qianfen train`: LightGBM on the experts' offset"
-    register_champion(city, settings, result.mlflow_run_id, folder / result.champion, example, reason)
-    return result
-
-
-def _open(folder: Path) -> TrainingResult:
-    content = read_json(folder / "training.json")
-    models = {kind: load_artifact(folder / kind) for kind in KINDS}
-    return TrainingResult(
-        training_id=folder.name,
-        folder=folder,
-        models=models,
-        metrics=content["metrics"],
-        grades=content["grades"],
-        champion=content["champion"],
-        mlflow_run_id=content["mlflow_run_id"],
-    )
+        save_artifact(model, folder / kind, {**manifest, "metrics": metrics[kind]})
+    save_plots(scores, test.y, CHALLENGER, models[CHALLENGER].names, cut_points.grades, folder / "plots")
+    save_state(folder, training_id, {"metrics": metrics, "grades": grades, "challenger": CHALLENGER})
 
 
 def _manifest(
@@ -211,16 +175,6 @@ def _manifest(
         "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
         "code_version": _code_version(),
     }
-
-
-def _logged(city: City, manifest: dict[str, Any], lightgbm: dict[str, Any]) -> dict[str, Any]:
-    """Parameters of the run, flat, as MLflow wants them."""
-    flat = {f"lightgbm.{name}": value for name, value in lightgbm.items()}
-    flat |= {
-        f"{key}.{name}": v for key in ("label", "split", "n_rows", "snapshots") for name, v in manifest[key].items()
-    }
-    kept = ("city", "catalogue_hash", "records_id", "reference_snapshot", "code_version")
-    return flat | {name: manifest[name] for name in kept} | {"num_boost_round": city.model.num_boost_round}
 
 
 def _code_version() -> str:

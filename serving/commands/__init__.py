@@ -9,7 +9,18 @@ import click
 
 from data.errors import QianfenError
 from data.settings import Settings
-from serving.commands import drift, features, links, models, movement, records, reference, service, snapshots
+from serving.commands import (
+    drift,
+    features,
+    links,
+    models,
+    movement,
+    promotion,
+    records,
+    reference,
+    service,
+    snapshots,
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -28,6 +39,11 @@ for _command in (
     links.links,
     features.features,
     models.train,
+    promotion.push,
+    promotion.promote,
+    promotion.rollback,
+    promotion.ledger,
+    promotion.reproduce,
     models.grade,
     movement.movement,
     service.score,

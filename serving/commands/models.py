@@ -17,19 +17,30 @@ if TYPE_CHECKING:
 
 @click.command()
 @CITY
+@click.option("--re-anchor", is_flag=True, help="Set the points scale anew, in place of keeping the champion's.")
 @click.pass_obj
-def train(settings: Settings, city_name: str) -> None:
-    """Train and compare the expert card, LightGBM, and LightGBM on the experts' offset; register the champion."""
+def train(settings: Settings, city_name: str, re_anchor: bool) -> None:
+    """Train and compare the expert card, LightGBM, and LightGBM on the experts' offset; register a challenger.
+
+    Where MLflow is away the training is kept, and the exit code is 14.
+    """
+    from data.errors import RegistryError
+    from serving.promotions import settle_champion
     from serving.tables import model_table
     from training.runs import train_city
 
     with held_city(settings, city_name) as city:
-        result = train_city(city, bring_in(city, settings), settings, click.echo)
+        settle_champion(city, settings, click.echo)
+        result = train_city(city, bring_in(city, settings), settings, click.echo, re_anchor)
         click.echo(model_table(result.metrics))
-        click.echo(
-            f"Champion: {result.champion} {result.champion_model.model_version} (MLflow run {result.mlflow_run_id})"
-        )
-        say_next(f"qianfen grade {city_name}")
+        said = f"Challenger: {result.challenger} {result.challenger_model.model_version}"
+        if result.registered_version is None:
+            raise RegistryError(
+                f"{said} must be registered in MLflow, it is not yet; it lies whole in {result.folder}. "
+                f"Run `qianfen push {city_name}` when MLflow is back."
+            )
+        click.echo(f"{said} (MLflow run {result.mlflow_run_id}, version {result.registered_version})")
+        say_next(f"qianfen promote {city_name} --who NAME --why REASON")
 
 
 @click.command()
@@ -45,9 +56,11 @@ def grade(settings: Settings, city_name: str, as_of: datetime | None) -> None:
     from features.snapshots import build_snapshot
     from serving.grading import grade_population
     from serving.gradings import newest_in_force
-    from training.registry import load_champion
+    from serving.promotions import settle_champion
+    from training.champions import load_champion
 
     with held_city(settings, city_name) as city:
+        settle_champion(city, settings, click.echo)
         model = load_champion(city, settings)
         day = as_of.date() if as_of else city.split.grading
         records = bring_in(city, settings)
@@ -85,8 +98,10 @@ def _say_movement(city: City, settings: Settings, before: Grading | None, gradin
 @click.pass_obj
 def evaluate_published(settings: Settings, city_name: str) -> None:
     """Compute the figures that a city published, from its own scores, with our metric code."""
+    from serving.promotions import settle_champion
     from serving.tables import published_table
     from training.published import evaluate_published as evaluate
 
     with held_city(settings, city_name) as city:
+        settle_champion(city, settings, click.echo)
         click.echo(published_table(evaluate(city, settings)))

@@ -44,8 +44,10 @@ def movement(
     from serving.gradings import graded_in_force, grading_as_of
     from serving.movement import movement_between
     from serving.movement_words import MovementWords
+    from serving.promotions import settle_champion
 
     with held_city(settings, city_name) as city:
+        settle_champion(city, settings, click.echo)
         after = grading_as_of(city, settings, until.date()) if until else graded_in_force(city, settings)
         before = grading_as_of(city, settings, since.date()) if since else _grading_before(city, settings, after)
         found = movement_between(city, settings, before, after, click.echo)

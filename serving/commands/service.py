@@ -41,8 +41,9 @@ def score(
 
     scorer = Scorer(load_city(city_name), settings)
     item = ScoreItem(entity_id, as_of.date() if as_of else None)
-    reply = scorer.score([item], Asker(getpass.getuser(), why, "qianfen score"))[0]
-    outlook = scorer.outlooks.outlook(reply) if what_if else None
+    champion = scorer.champion
+    reply = scorer.score([item], Asker(getpass.getuser(), why, "qianfen score"), champion)[0]
+    outlook = champion.outlooks.outlook(reply) if what_if else None
     if as_json:
         content = reply if outlook is None else {**reply, "what_would_change": outlook}
         click.echo(json.dumps(content, indent=2, ensure_ascii=False))

@@ -18,8 +18,8 @@ from features.store import open_city
 from features.verification import verify_store
 from serving.claims import claims_of
 from serving.commands import cli
+from training.champions import load_champion
 from training.claims import model_claims, registered_claims
-from training.registry import load_champion
 
 N_SNAPSHOTS = 150
 KILLS = 12

@@ -28,7 +28,7 @@ from data.records import open_records
 from data.settings import Settings
 from features.snapshots import load_snapshot
 from serving.grading import grade_population
-from training.registry import load_champion
+from training.champions import load_champion
 
 toy, made, var, matrix = sys.argv[1:]
 before = Settings.from_environment({"QIANFEN_VAR": made, "QIANFEN_THREADS": "1"})

@@ -24,9 +24,10 @@ from data.synthetic import SEED, build_synthetic_city
 from data.synthetic.truth import read_truth
 from features.snapshots import build_snapshot, open_snapshot
 from serving.demo import run_demo
+from training.champions import load_champion
 from training.labels import entity_labels
 from training.metrics import roc_auc
-from training.registry import load_champion, registered_name
+from training.registry import registered_name
 from training.runs import train_city
 
 SUMMARY_KEYS = {

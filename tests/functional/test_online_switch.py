@@ -23,7 +23,7 @@ from serving.grading import grade_population
 from serving.lookups import Asker
 from serving.request import ScoreItem
 from serving.scoring import Scorer
-from training.registry import load_champion
+from training.champions import load_champion
 
 SWITCHES, KILLS, MOST_READ = 40, 20, 5_000
 ASKED = [ScoreItem(f"E{n:02}") for n in range(0, 60, 7)]

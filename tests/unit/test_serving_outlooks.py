@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+from types import SimpleNamespace
 
 import httpx
 import pytest
 from sqlalchemy import func, select
 
 from features.catalogue import load_catalogue
+from serving.champion import Champion
 from serving.database import LookupRow
 from serving.lookups import Asker
 from serving.outlooks import OutlookReply, Outlooks
@@ -34,7 +36,8 @@ def with_cut_points(scorer, *from_points):
     """Return a scorer whose model has other cut points."""
     cut_points = CutPoints(("A", "B", "C", "D"), from_points, "2021-01-01", "test")
     other = Scorer(scorer.city, scorer.settings)
-    other._model = dataclasses.replace(scorer.model, cut_points=cut_points)
+    champion = Champion.of(other.city, dataclasses.replace(scorer.model, cut_points=cut_points))
+    other._champion = SimpleNamespace(get=lambda: champion)
     return other
 
 
@@ -52,12 +55,12 @@ def page(scorer, path):
 def asked(scorer, **values):
     """Return what would change the grade of the values given; all others are missing."""
     indicators = tuple(values.get(name) for name in CATALOGUE.names)
-    return scorer.outlooks.outlook(scorer.score([ScoreItem(indicators=indicators)], ASKER)[0])
+    return scorer.champion.outlooks.outlook(scorer.score([ScoreItem(indicators=indicators)], ASKER)[0])
 
 
 def test_every_entity_gets_an_answer_as_declared(scorer):
     for reply in scorer.score([ScoreItem(f"E{n:02}") for n in range(60)], ASKER):
-        outlook = OutlookReply.model_validate_json(json.dumps(scorer.outlooks.outlook(reply)), strict=True)
+        outlook = OutlookReply.model_validate_json(json.dumps(scorer.champion.outlooks.outlook(reply)), strict=True)
 
         assert (outlook.points, outlook.grade) == (reply["points"], reply["grade"])
         for way in outlook.ways:
@@ -98,7 +101,7 @@ def test_acts_come_before_the_wait_and_name_the_day(graded_city):
 
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_the_page_shows_what_the_endpoint_says(scorer, language):
-    outlook = scorer.outlooks.outlook(scorer.score([ScoreItem("E07")], ASKER)[0])
+    outlook = scorer.champion.outlooks.outlook(scorer.score([ScoreItem("E07")], ASKER)[0])
     assert outlook["ways"] or outlook["best"]
 
     text = page(scorer, f"/entities/E07?lang={language}")
