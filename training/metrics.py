@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 from sklearn import metrics as sklearn_metrics
 
 PERCENTAGES = (1, 5, 10, 20)
@@ -21,6 +22,13 @@ Score = NDArray[np.float64]
 def roc_auc(y: Labels, score: Score) -> float:
     """Return the chance that a violation scores above a non-violation, ties counted half."""
     return float(sklearn_metrics.roc_auc_score(y, score))
+
+
+def fast_roc_auc(y: Labels, score: Score) -> float:
+    """Return `roc_auc` by ranks, without the checks that cost most of its time: for the many draws of a bootstrap."""
+    n_positive = int(y.sum())
+    ranks = rankdata(score)[y == 1].sum() - n_positive * (n_positive + 1) / 2
+    return float(ranks / (n_positive * (len(y) - n_positive)))
 
 
 def average_precision(y: Labels, score: Score) -> float:

@@ -36,12 +36,14 @@ def settle(city: City, settings: Settings, engine: Engine, progress: Progress = 
     LedgerError
         Where the pointer knows of an entry that the ledger does not have: nothing is changed then.
     """
+    entry, pointer = ledger.newest(engine, city.name), read_pointer(city, settings)
+    _refuse_cut_off(city, engine, pointer)
+    if entry is None or (pointer is not None and pointer == _pointer(entry, alias_written=True)):
+        return entry
     # Held for a moment only, so that no run writes what an older entry says over what a newer one says.
     with held(models_folder(city, settings) / ".lock", wait=True):
         entry, pointer = ledger.newest(engine, city.name), read_pointer(city, settings)
-        _refuse_cut_off(city, engine, pointer)
-        if entry is None:
-            return None
+        assert entry is not None, "entries stay"
         if pointer is None or pointer.entry_hash != entry.hash:
             pointer = _pointer(entry)
             write_pointer(city, settings, pointer)

@@ -123,9 +123,10 @@ def test_the_migrations_make_what_the_declarations_say(engine):
     from alembic.migration import MigrationContext
 
     from serving.database import Base
+    from training.ledger import METADATA
 
     with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+        assert compare_metadata(MigrationContext.configure(connection), [Base.metadata, METADATA]) == []
 
 
 def test_who_asked_is_read_from_the_headers_in_utf_8():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from datetime import date
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from sqlalchemy import select
 
 from data.errors import NotFoundError, NotReadyError
 from features.catalogue import load_catalogue
+from serving.champion import Champion
 from serving.database import LookupRow
 from serving.lookups import Asker
 from serving.reply import ScoreReply
@@ -25,6 +27,12 @@ ASKER = Asker("张三", "复核", "POST /v1/score")
 @pytest.fixture
 def scorer(graded_city):
     return Scorer(graded_city.city, graded_city.settings)
+
+
+def answer_by(scorer, model):
+    """Make a model the champion of a scorer."""
+    champion = Champion.of(scorer.city, model)
+    scorer._champion = SimpleNamespace(get=lambda: champion)
 
 
 def lookups(scorer):
@@ -52,7 +60,7 @@ def test_a_reply_adds_up_and_is_as_declared(scorer):
 def test_points_beyond_the_scale_are_held_and_the_difference_is_shown(graded_city):
     scorer = Scorer(graded_city.city, graded_city.settings)
     scale = dataclasses.replace(graded_city.model.scale, offset=1200.0)
-    scorer._model = dataclasses.replace(graded_city.model, scale=scale)
+    answer_by(scorer, dataclasses.replace(graded_city.model, scale=scale))
 
     reply = scorer.score([ScoreItem("E07")], ASKER)[0]
 
@@ -127,9 +135,8 @@ def test_without_a_champion_nothing_is_ready_until_there_is_one(graded_city, tmp
 @pytest.mark.parametrize("is_online", [True, False])
 def test_grades_from_other_indicators_are_not_served(scorer, graded_city, is_online, monkeypatch):
     monkeypatch.setattr(scorer._newest, "store_of", scorer._newest.store_of if is_online else lambda _: None)
-    scorer._model = dataclasses.replace(
-        graded_city.model, manifest={**graded_city.model.manifest, "catalogue_hash": "other"}
-    )
+    manifest = {**graded_city.model.manifest, "catalogue_hash": "other"}
+    answer_by(scorer, dataclasses.replace(graded_city.model, manifest=manifest))
 
     with pytest.raises(NotReadyError, match="toy as of 2020-12-31 must stem from the champion's indicators"):
         scorer.score([ScoreItem("E07")], ASKER)

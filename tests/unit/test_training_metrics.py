@@ -41,6 +41,7 @@ def test_auc_is_the_share_of_pairs_in_order_ties_counted_half(pairs):
     above = [(a > b) + (a == b) / 2 for a in score[y == 1] for b in score[y == 0]]
 
     assert metrics.roc_auc(y, score) == pytest.approx(np.mean(above))
+    assert metrics.fast_roc_auc(y, score) == pytest.approx(np.mean(above))
 
 
 def test_ks_is_the_largest_distance_of_the_distributions():
