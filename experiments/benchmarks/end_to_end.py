@@ -24,6 +24,7 @@ STEPS: Mapping[str, tuple[str, ...]] = {
     "ingest": ("ingest", CITY),
     "features": ("features", "build", CITY),
     "train": ("train", CITY),
+    "promote": ("promote", CITY, "--who", "benchmark", "--why", "a champion to grade with"),
     "grade": ("grade", CITY),
     "score one": ("score", CITY, "{entity_id}"),
 }
