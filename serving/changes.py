@@ -47,7 +47,7 @@ def write_changes(path: Path, before: Grading, start: Grading, after: Grading, p
     Returns
     -------
     dict
-        indicators, n, transitions, mean_change and max_rounding_points, as `Movement` documents them.
+        indicators, n, grades_of, transitions, mean_change and max_rounding_points, as `Movement` documents them.
     """
     names = list(dict.fromkeys([*_indicators(after), *_indicators(start)]))
     lines, totals = lines_of(names), _Totals()
@@ -79,9 +79,12 @@ class _Totals:
     sums: dict[str, Any] = field(default_factory=lambda: {"worse": 0.0, "better": 0.0})
     counts: Counter[str] = field(default_factory=Counter)
     rounding: float = 0.0
+    grades_of: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def add(self, rows: pd.DataFrame, lines: list[str], grades: list[str]) -> None:
         self.n.update(rows["state"].tolist())
+        for state, grade in (("entered", "grade_after"), ("left", "grade_before")):
+            self.grades_of.update((state, name) for name in rows.loc[rows["state"] == state, grade])
         stayed = rows[rows["state"] == "stayed"]
         pairs = list(zip(stayed["grade_before"], stayed["grade_after"], strict=True))
         self.transitions.update(pairs)
@@ -94,6 +97,7 @@ class _Totals:
     def as_json(self, lines: list[str], grades: list[str]) -> dict[str, Any]:
         return {
             "n": {state: self.n[state] for state in STATES},
+            "grades_of": {state: {grade: self.grades_of[state, grade] for grade in grades} for state in STATES[1:]},
             "transitions": {old: {new: self.transitions[old, new] for new in grades} for old in grades},
             "mean_change": {
                 name: {"n": n, "points": {line: float(self.sums[name][line]) / n for line in lines} if n else {}}

@@ -28,6 +28,9 @@ from data.settings import Settings
 from features.drift.report import check_drift
 from features.snapshots import build_snapshot
 from serving.grading import Grading, grade_population
+from serving.gradings import was_in_force
+from serving.movement import movement_between
+from serving.movement_words import MovementWords
 from serving.promotions import challenger_waits, promote_challenger, settle_champion
 from serving.tables import MODEL_METRICS, grade_table, model_table
 from training.champions import load_champion
@@ -78,13 +81,14 @@ def run_demo(
         training = train_city(city, records, settings, progress)
     with steps.step("promote", "The gate: challenger, champion and card on the newest labelled period"):
         _promote(city, settings, progress)
-    with steps.step("grade", "Grades of everybody"):
+    with steps.step("grade", "Grades of everybody, and what moved since the date before"):
         grading, tested = _grade(city, records, settings, progress)
+        moved = _moved(city, settings, tested, grading, progress)
     with steps.step("serve", "One entity scored through HTTP"):
         reply = _score_through_http(city, settings, _most_points(grading))
     summary = {**_summary(city, records, training, grading, tested), "seconds": steps.seconds}
     write_json(settings.var / "demo" / "summary.json", summary)
-    progress(_say(city, city_name, summary, tested, reply, settings))
+    progress(_say(city, city_name, summary, tested, moved, reply, settings))
     return summary
 
 
@@ -111,13 +115,25 @@ def _promote(city: City, settings: Settings, progress: Progress) -> None:
 
 
 def _grade(city: City, records: Records, settings: Settings, progress: Progress) -> tuple[Grading, Grading]:
-    """Grade everybody as of the grading date, in force, and as of the test date, where violations found since tell."""
+    """Grade everybody as of the test date, where violations found since tell, then as of the grading date, in force.
+
+    The grades as of the test date come into force first, once, so that there is a movement to tell.
+    """
     gradings, model = [], load_champion(city, settings)
     for day in (_test_date(city), city.split.grading):
         snapshot = build_snapshot(records, day, settings, progress)
-        in_force = day == city.split.grading
+        is_new = not was_in_force(city, settings, day, model.model_version, snapshot.snapshot_id)
+        in_force = is_new or day == city.split.grading
         gradings.append(grade_population(city, records, settings, model, snapshot, progress, in_force=in_force))
     return gradings[1], gradings[0]
+
+
+def _moved(city: City, settings: Settings, tested: Grading, grading: Grading, progress: Progress) -> list[str]:
+    """Return in words what moved between the two; nothing where the grading date is not the later one."""
+    if tested.as_of_date >= grading.as_of_date:
+        return []
+    movement = movement_between(city, settings, tested, grading, progress)
+    return ["", *MovementWords(city, settings, movement, city.languages[0]).summary()]
 
 
 def _test_date(city: City) -> date:
@@ -231,13 +247,19 @@ def _days(stage: tuple[date, ...] | Period) -> list[str]:
 
 
 def _say(
-    city: City, city_name: str, summary: dict[str, Any], tested: Grading, reply: dict[str, Any], settings: Settings
+    city: City,
+    city_name: str,
+    summary: dict[str, Any],
+    tested: Grading,
+    moved: list[str],
+    reply: dict[str, Any],
+    settings: Settings,
 ) -> str:
-    """Return what the demo ends with: models, grades, one entity's reasons, and what to do next."""
+    """Return what the demo ends with: models, grades, the movement, one entity's reasons, and what to do next."""
     reasons = sorted(reply["contributions"], key=lambda c: -abs(c["total"]))[:REASONS]
     page = f"http://{settings.host}:{settings.port}/entities/{reply['entity_id']}"
     serve = "make serve" if city_name == "synthetic" else f"make serve CITY={city_name}"
-    language = "zh" if city.languages[0] == "zh" else "en"
+    language = city.languages[0]
     seconds = sum(summary["seconds"].values())
     return "\n".join(
         [
@@ -247,6 +269,7 @@ def _say(
             model_table(summary["models"]),
             f"\nGrades by {summary['champion']} as of {tested.as_of_date}, and what inspections found:",
             grade_table(summary["grades"]),
+            *moved,
             f"\nEntity {reply['entity_id']}: {reply['points']:.1f} points, grade {reply['grade']}, chance of a "
             f"violation {reply['probability']:.1%}; the experts' card alone gives {reply['expert_points']:.0f}, grade "
             f"{reply['expert_grade']}. What adds most to the {reply['base_points']:.1f} points of the average:",

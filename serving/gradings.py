@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
+from typing import Any
 
 from data.city import City
 from data.errors import NotFoundError, NotReadyError
@@ -24,7 +26,7 @@ def kept_gradings(city: City, settings: Settings) -> list[Grading]:
 
     def order(grading: Grading) -> tuple[date, tuple[bool, int], int]:
         written_at = (grading.folder / "manifest.json").stat().st_mtime_ns
-        return grading.as_of_date, rows.get(tuple(grading.identity.values()), (False, 0)), written_at
+        return grading.as_of_date, rows.get(_identity(grading), (False, 0)), written_at
 
     return sorted(found, key=order)
 
@@ -56,22 +58,44 @@ def graded_in_force(city: City, settings: Settings) -> Grading:
     return grading
 
 
+def was_in_force(city: City, settings: Settings, day: date, model_version: str, snapshot_id: str) -> bool:
+    """Say whether the city stood by a grading ever."""
+    return (day, model_version, snapshot_id) in {_key(row) for row in _rows(city, settings)}
+
+
 def previous_grading(city: City, settings: Settings, grading: Grading) -> Grading | None:
-    """Return the grading that came into force before another one for the first time; None for the first."""
-    rows = _rows(city, settings)
-    own = [row.id for row in rows if _key(row) == tuple(grading.identity.values())]
-    return _on_file(city, settings, [row for row in rows if own and row.id < max(own)])
+    """Return what a grading is compared with: the last that was in force as of an earlier date.
+
+    Where there is none, the one of the same date that was in force before it, which another model or other records
+    made; None for the first.
+    """
+    rows, day = _rows(city, settings), grading.as_of_date
+    own = max((row.id for row in rows if _key(row) == _identity(grading)), default=0)
+    earlier = sorted((row for row in rows if row.as_of_date < day), key=lambda row: (row.as_of_date, row.id))
+    same_day = [row for row in rows if row.as_of_date == day and row.id < own]
+    return _on_file(city, settings, earlier) or _on_file(city, settings, same_day)
+
+
+def grading_of(city: City, settings: Settings, reply: Mapping[str, Any]) -> Grading | None:
+    """Return the grading whose date, model and snapshot a reply of `POST /v1/score` has; None where there is none."""
+    wanted = (date.fromisoformat(reply["as_of_date"]), reply["model_version"], reply["snapshot_id"])
+    there = [grading for grading in kept_gradings(city, settings) if _identity(grading) == wanted]
+    return there[-1] if there else None
 
 
 def _on_file(city: City, settings: Settings, rows: list[GradingRow]) -> Grading | None:
     """Return the last of some gradings whose files are there."""
-    kept = {tuple(grading.identity.values()): grading for grading in kept_gradings(city, settings)}
+    kept = {_identity(grading): grading for grading in kept_gradings(city, settings)}
     there = [kept[_key(row)] for row in rows if _key(row) in kept]
     return there[-1] if there else None
 
 
 def _rows(city: City, settings: Settings) -> list[GradingRow]:
     return complete_gradings(open_database(settings.database_url), city.name)
+
+
+def _identity(grading: Grading) -> tuple[date, str, str]:
+    return grading.as_of_date, grading.model_version, str(grading.manifest["snapshot_id"])
 
 
 def _key(row: GradingRow) -> tuple[date, str, str]:

@@ -8,6 +8,7 @@ model. Otherwise `model` is 0 and the other lines hold both.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from data.city import City
-from data.errors import ArtifactError, NotFoundError, QianfenError, RequestError, StorageError
+from data.errors import ArtifactError, NotFoundError, RequestError, StorageError
 from data.files import atomic_folder, fingerprint, read_sealed, sha256_of, source_fingerprint, write_sealed
 from data.progress import Progress
 from data.settings import Settings
@@ -24,6 +25,12 @@ from features.snapshots import load_snapshot
 from serving.changes import lines_of, write_changes
 from serving.grading import Grading, grade_snapshot
 from training.champions import load_champion
+
+_CODE = ("serving.movement", "serving.changes")
+
+NOT_SEPARATED = ("no_champion", "not_champion", "no_snapshot", "other_indicators")
+"""Why the later model could not grade the earlier values: it is not to be loaded or no longer the champion, or the
+earlier snapshot is gone or of other indicators."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +42,9 @@ class Movement:
     folder : Path
         Where movement.parquet and manifest.json lie, below the folder of the later grading.
     manifest : dict
-        city, before and after (as_of_date, model_version, snapshot_id), same_model, separated, not_separated_because,
-        indicators, n (entities by state), transitions (entities by grade before and after), mean_change (mean points by
+        city, before and after (as_of_date, model_version, snapshot_id), same_model, separated, not_separated_because
+        (one of NOT_SEPARATED or empty), code (that of this module), indicators, n (entities by state), grades_of (those
+        that entered and left, by grade), transitions (entities by grade before and after), mean_change (mean points by
         line of those whose grade got worse, and better), max_rounding_points, sha256.
     """
 
@@ -81,7 +89,7 @@ def movement_between(
     Raises
     ------
     RequestError
-        Where both are the same grading.
+        Where both are the same grading, or the later one is named first.
     StorageError
         Where grades are not as they were written, or the disk is full.
     ArtifactError
@@ -91,10 +99,14 @@ def movement_between(
         raise RequestError(
             f"Two gradings must be compared, got the one as of {after.as_of_date} twice. Name two dates."
         )
+    if before.as_of_date > after.as_of_date:
+        raise RequestError(
+            f"The first grading must not be of a later date than the second, got {before.as_of_date} and "
+            f"{after.as_of_date}. Swap the two dates."
+        )
     start, why_not = _with_the_later_model(city, settings, before, after, progress)
-    name = fingerprint(
-        before.folder.name, start.folder.name, source_fingerprint("serving.movement", "serving.changes")
-    )[:8]
+    code = source_fingerprint(*_CODE)
+    name = fingerprint(before.folder.name, start.folder.name, code)[:8]
     folder = after.folder / f"movement-{before.as_of_date}-{name}"
     if not (folder / "manifest.json").is_file():
         for grading in {before.folder: before, start.folder: start, after.folder: after}.values():
@@ -108,36 +120,59 @@ def movement_between(
                 "same_model": same,
                 "separated": not same and start is not before,
                 "not_separated_because": why_not,
+                "code": code,
                 **totals,
                 "sha256": sha256_of(beside / "movement.parquet"),
             }
             write_sealed(beside / "manifest.json", content)
     movement = Movement(folder, read_sealed(folder / "manifest.json"))
-    if not movement.path.is_file() or sha256_of(movement.path) != movement.manifest["sha256"]:
-        raise StorageError(f"{movement.path} must be as it was written, it is not. Remove {folder} and run again.")
+    _refuse_damaged_movement(movement)
+    return movement
+
+
+def kept_movement(before: Grading, after: Grading) -> Movement | None:
+    """Return the movement from one grading to another if this code has worked it out, else None.
+
+    Raises
+    ------
+    StorageError
+        Where it is not as it was written.
+    """
+    wanted = (_identity(before), _identity(after), source_fingerprint(*_CODE))
+    found = []
+    for path in sorted(after.folder.glob(f"movement-{before.as_of_date}-*/manifest.json")):
+        manifest = read_sealed(path)
+        if (manifest["before"], manifest["after"], manifest.get("code")) == wanted:
+            found.append(Movement(path.parent, manifest))
+    # Of two, one in which the change of model stands apart tells more.
+    movement = max(found, key=lambda movement: bool(movement.manifest["separated"]), default=None)
+    if movement is not None:
+        _refuse_damaged_movement(movement)
     return movement
 
 
 def _with_the_later_model(
     city: City, settings: Settings, before: Grading, after: Grading, progress: Progress
 ) -> tuple[Grading, str]:
-    """Return the earlier date graded by the later model; where that cannot be, `before` and why."""
+    """Return the earlier date graded by the later model; where that cannot be, `before` and one of NOT_SEPARATED."""
     if before.model_version == after.model_version:
         return before, ""
     try:
         model = load_champion(city, settings)
-        if model.model_version != after.model_version:
-            return before, f"model {after.model_version} is no longer the champion"
-        home = settings.var / "cities" / city.name / "snapshots"
+    except (NotFoundError, ArtifactError):
+        return before, "no_champion"
+    if model.model_version != after.model_version:
+        return before, "not_champion"
+    home = settings.var / "cities" / city.name / "snapshots"
+    try:
         snapshot = load_snapshot(home / f"{before.as_of_date}-{before.manifest['snapshot_id']}")
-        progress(f"The model changed: the values as of {before.as_of_date} are graded by the new one too.")
+    except NotFoundError:
+        return before, "no_snapshot"
+    progress(f"The model changed: the values as of {before.as_of_date} are graded by the new one too.")
+    try:
         return grade_snapshot(city, settings, model, snapshot, progress), ""
-    except (NotFoundError, ArtifactError) as error:
-        return before, _first_sentence(error)
-
-
-def _first_sentence(error: QianfenError) -> str:
-    return str(error).partition(". ")[0]
+    except ArtifactError:
+        return before, "other_indicators"
 
 
 def _refuse_damaged(grading: Grading) -> None:
@@ -146,6 +181,19 @@ def _refuse_damaged(grading: Grading) -> None:
             f"{grading.path} must be as it was written, it is not. "
             f"Remove {grading.folder} and grade as of {grading.as_of_date} again."
         )
+
+
+def _refuse_damaged_movement(movement: Movement) -> None:
+    path = movement.path
+    written = path.stat() if path.is_file() else None
+    if written is None or _digest(path, written.st_mtime_ns, written.st_size) != movement.manifest["sha256"]:
+        raise StorageError(f"{path} must be as it was written, it is not. Remove {movement.folder} and run again.")
+
+
+@lru_cache(maxsize=64)
+def _digest(path: Path, mtime_ns: int, size: int) -> str:
+    """Return the SHA-256 of a file, read once until it is written again: each page asks for it."""
+    return sha256_of(path)
 
 
 def _identity(grading: Grading) -> dict[str, Any]:

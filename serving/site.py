@@ -21,11 +21,13 @@ from features.catalogue import load_catalogue
 from features.snapshots import Snapshot
 from serving.champion import Champion
 from serving.entities import MOST_FOUND, EntityFacts, entity_facts, find_entities
+from serving.entity_change import change_since_before
 from serving.grades import GradingInForce, grades_of
 from serving.lookups import Asker, record_lookups
 from serving.request import ScoreItem, parse_date
 from serving.review_page import bands, draw, shown_changes
 from serving.scoring import Scorer
+from serving.sentences import signed
 from serving.wording import LANGUAGES, words
 
 _FOLDER = Path(__file__).resolve().parent
@@ -147,10 +149,12 @@ def _review(
         request,
         language,
         entity_id=entity_id,
+        city_name=scorer.city.name,
         facts=facts,
         reply=reply,
         bands=bands(model.cut_points),
         drawing=draw(reply, catalogue, model.cut_points, language, currency),
+        change=change_since_before(scorer.city, scorer.settings, reply, language),
         outlook=outlook,
         ways=outlook["ways"] or ([outlook["best"]] if outlook["best"] else []),
         changes=lambda way: shown_changes(way, catalogue, language, currency),
@@ -230,6 +234,7 @@ def _templates() -> jinja2.Environment:
     )
     environment.filters["path"] = lambda text: quote(text, safe="")
     environment.filters["one_decimal"] = lambda number: f"{number:,.1f}".replace("-", "−")
+    environment.filters["signed_tenths"] = lambda n: signed(n / 10)
     environment.filters["percent"] = lambda share: f"{share:.1%}"
     environment.filters["thousands"] = lambda number: f"{number:,}"
     return environment

@@ -61,6 +61,26 @@ _WORDS: dict[str, tuple[str, str]] = {
     "base_note": ("模型学习所见的平均主体", "the average entity that the model learned from"),
     "clipping": ("限幅", "Held within the scale"),
     "clipping_note": ("分数限定在 0 至 1000 之间", "points are held from 0 to 1000"),
+    "what_changed": ("较前次分级的变动", "What changed since the grading before"),
+    "since": ("前次分级截至 {}。", "The grading before is as of {}."),
+    "change_not_graded": (
+        "截至该日没有按现行模型所作的分级，无从比较。",
+        "Nobody is graded as of this date by this model, so there is nothing to compare.",
+    ),
+    "change_first": ("没有更早的分级可比。", "There is no earlier grading to compare with."),
+    "change_entered": (
+        "前次分级时尚无本主体，无从比较。",
+        "This entity was not in the grading before, so there is nothing to compare.",
+    ),
+    "change_not_worked_out": (
+        "变动尚未计算，请管理员运行 qianfen movement {}。",
+        "The movement since then is not worked out. The administrator must run: qianfen movement {}.",
+    ),
+    "change_none": ("没有一项使分数有可见的变动。", "Nothing moved its points visibly."),
+    "full_stop": ("。", "."),
+    "change_of_points": ("分数变动", "Change of points"),
+    "then": ("前次", "Then"),
+    "now": ("本次", "Now"),
     "what_would_change": ("什么会改变等级", "What would change the grade"),
     "values_then": ("届时数值", "Values then"),
     "taken_for_granted": (

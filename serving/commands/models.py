@@ -50,12 +50,11 @@ def train(settings: Settings, city_name: str, re_anchor: bool) -> None:
 def grade(settings: Settings, city_name: str, as_of: datetime | None) -> None:
     """Grade everybody as of a date with the champion, and put the grades in force.
 
-    Then tell who changed grade against the grades that were in force before. A run that was stopped goes on.
+    Then tell who changed grade since the last grading of an earlier date. A run that was stopped goes on.
     """
     from features.drift.report import check_drift
     from features.snapshots import build_snapshot
     from serving.grading import grade_population
-    from serving.gradings import newest_in_force
     from serving.promotions import settle_champion
     from training.champions import load_champion
 
@@ -66,26 +65,24 @@ def grade(settings: Settings, city_name: str, as_of: datetime | None) -> None:
         records = bring_in(city, settings)
         snapshot = build_snapshot(records, day, settings, click.echo)
         check_drift(city, records, [snapshot], settings, click.echo)
-        before = newest_in_force(city, settings)
         grading = grade_population(city, records, settings, model, snapshot, click.echo)
         for name, n in grading.grade_counts.items():
             click.echo(f"  {name}  {n:>10,}  {n / grading.n_entities:6.1%}")
-        if _say_movement(city, settings, before, grading):
+        if _say_movement(city, settings, grading):
             say_next(f"qianfen movement {city_name}", f"qianfen serve {city_name}")
         else:
             say_next(f"qianfen serve {city_name}")
 
 
-def _say_movement(city: City, settings: Settings, before: Grading | None, grading: Grading) -> bool:
-    """Say the movement against the grades that were in force before; False where there were none."""
+def _say_movement(city: City, settings: Settings, grading: Grading) -> bool:
+    """Say the movement since the grading before; False where there is none."""
     from serving.gradings import previous_grading
     from serving.movement import movement_between
     from serving.movement_words import MovementWords
 
-    if before is None or before.folder == grading.folder:
-        before = previous_grading(city, settings, grading)
+    before = previous_grading(city, settings, grading)
     if before is None:
-        click.echo("This is the first grading: there is none to compare it with.")
+        click.echo(f"No grading of {city.name} is of an earlier date: there is none to compare it with.")
         return False
     movement = movement_between(city, settings, before, grading, click.echo)
     for line in MovementWords(city, settings, movement, city.languages[0]).summary():

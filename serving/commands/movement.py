@@ -71,8 +71,9 @@ def _grading_before(city: City, settings: Settings, after: Grading) -> Grading:
     before = previous_grading(city, settings, after)
     if before is None:
         raise NotFoundError(
-            f"A grading of {city.name} must have been in force before that as of {after.as_of_date}, there was none. "
-            f"Grade as of another date with `qianfen grade {city.name} --as-of DATE`, or name a grading with --from."
+            f"A grading of {city.name} must have been in force as of a date before {after.as_of_date}, there was none. "
+            f"Grade as of an earlier date with `qianfen grade {city.name} --as-of DATE`, then as of {after.as_of_date} "
+            "again, or name a grading with --from."
         )
     return before
 

@@ -14,13 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import ArtifactError, NotFoundError, RequestError, StorageError
-from data.files import sha256_of, write_json
+from data.files import read_sealed, sha256_of, write_json, write_sealed
 from features.catalogue import load_catalogue
 from features.snapshots import open_snapshot
 from serving.blocks import schema
 from serving.changes import GRID, write_changes
 from serving.grading import Grading, grade_snapshot
-from serving.movement import movement_between
+from serving.movement import kept_movement, movement_between
+from serving.movement_wording import name_of
+from serving.movement_words import MovementWords
 from training.artifact import save_artifact
 
 NAMES = ("penalties", "address_sharing")
@@ -117,6 +119,10 @@ def test_an_example_by_hand(moved):
     assert rows.loc["E3", "points_before"] == 100.0
     m = movement.manifest
     assert m["n"] == {"stayed": 2, "entered": 1, "left": 1}
+    assert m["grades_of"] == {
+        "entered": {"A": 1, "B": 0, "C": 0, "D": 0},
+        "left": {"A": 1, "B": 0, "C": 0, "D": 0},
+    }
     assert m["transitions"]["A"] == {"A": 0, "B": 1, "C": 0, "D": 0}
     assert m["transitions"]["C"] == {"A": 0, "B": 0, "C": 0, "D": 1}
     assert m["mean_change"]["worse"]["n"] == 2
@@ -231,7 +237,7 @@ def test_where_the_earlier_values_are_gone_the_lines_hold_both_and_it_says_why(t
 
     stayed = assert_sums_exactly(movement)
     assert not movement.manifest["separated"]
-    assert "it holds none" in movement.manifest["not_separated_because"]
+    assert movement.manifest["not_separated_because"] == "no_snapshot"
     assert (stayed["model"] == 0).all()
     assert stayed["base_points"].nunique() == 1
     assert stayed["base_points"].iloc[0] != 0
@@ -254,6 +260,39 @@ def test_what_was_worked_out_is_not_worked_out_again(graded_city, tmp_path):
 def test_the_same_grading_twice_is_refused(graded_city):
     with pytest.raises(RequestError, match="got the one as of 2020-12-31 twice. Name two dates"):
         movement_between(graded_city.city, graded_city.settings, graded_city.grading, graded_city.grading, silent)
+
+
+def test_a_later_grading_named_first_is_refused(graded_city, tmp_path):
+    sides = [write_grading(tmp_path, day, [graded("E1", (1.0, 0.0), (0.0, 0.0))]) for day in (AFTER, BEFORE)]
+
+    with pytest.raises(RequestError, match="of a later date than the second, got 2020-12-31 and 2020-05-01. Swap"):
+        movement_between(graded_city.city, graded_city.settings, *sides, silent)
+
+
+def test_a_kept_movement_is_found_again_and_one_of_other_code_is_not(graded_city, tmp_path):
+    rows = [graded("E1", (1.0, 0.0), (0.0, 0.0))]
+    before, after = (write_grading(tmp_path, day, rows) for day in (BEFORE, AFTER))
+    assert kept_movement(before, after) is None
+
+    movement = movement_between(graded_city.city, graded_city.settings, before, after, silent)
+
+    assert kept_movement(before, after) == movement
+    assert kept_movement(after, before) is None
+    manifest = read_sealed(movement.folder / "manifest.json")
+    write_sealed(movement.folder / "manifest.json", manifest | {"code": "of another release"})
+    assert kept_movement(before, after) is None
+
+
+def test_why_the_models_cannot_be_told_apart_is_named(two_models):
+    city, settings, before, after, _, _ = two_models
+    models = settings.var / "cities/toy/models"
+    write_json(models / "champion.json", {"artifact": "t1/lightgbm_offset", "registered_version": "1"})
+
+    movement = movement_between(city, settings, before, after, silent)
+
+    assert movement.manifest["not_separated_because"] == "not_champion"
+    for language in ("zh", "en"):
+        assert name_of("not_champion", language) in MovementWords(city, settings, movement, language).of_the_model()
 
 
 def test_grades_with_a_changed_bit_are_refused_by_name(graded_city, tmp_path):
