@@ -128,6 +128,12 @@ class Model(Section):
     num_boost_round: int = Field(default=200, gt=0)
 
 
+class Outlook(Section):
+    """What no entity of the city is asked for, where it says what would change the grade."""
+
+    not_asked: tuple[str, ...] = Field(default=(), description="indicators about which nobody is asked to do anything")
+
+
 class Published(Section):
     """Somebody else's scores and the figures they published, to check metric code against."""
 
@@ -159,6 +165,7 @@ class City(Section):
     model: Model = Model()
     drift: Drift = Drift()
     gate: Gate = Gate()
+    outlook: Outlook = Outlook()
     published: tuple[Published, ...] = ()
     folder: Path = Field(exclude=True)
 

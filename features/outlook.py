@@ -63,10 +63,15 @@ class Ageing:
         A count over so many days is 0 when more have passed; infinite where it is none. Before, it stays as it is.
     no_better_than : str or None
         Indicator that the value is drawn to as its records grow old: it is taken to be there as soon as that is worse.
+    earned_share : float
+        Results to come that are good can bring the value down to this share of that indicator's; infinite where there
+        is no such thing. How many it takes, and when they come, the value does not tell.
+    earned_by, earned_by_zh : str
+        What these results are.
     never_below : float
         Nobody is told to wait until the value is below it: with a lapsed licence there is no waiting.
     condition, condition_zh : str
-        What must hold from the as-of date for a value above 0 not to grow.
+        What must hold from the as-of date on for a value above 0 not to grow, after "and be".
     """
 
     half_life_days: float = math.inf
@@ -74,6 +79,9 @@ class Ageing:
     per_day: float = 0.0
     look_back_days: float = math.inf
     no_better_than: str | None = None
+    earned_share: float = math.inf
+    earned_by: str = ""
+    earned_by_zh: str = ""
     never_below: float = -math.inf
     condition: str = ""
     condition_zh: str = ""

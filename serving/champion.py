@@ -32,7 +32,7 @@ class Champion:
     def of(cls, city: City, model: AdditiveModel) -> Champion:
         """Return the champion that a model makes."""
         catalogue = load_catalogue()
-        return cls(model, Replies(city, catalogue, model), Outlooks(catalogue, model))
+        return cls(model, Replies(city, catalogue, model), Outlooks(catalogue, model, city.outlook.not_asked))
 
 
 class ChampionInForce:

@@ -129,8 +129,9 @@ class MovementLines:
     def _short(self, name: str, value: float, said: str) -> str:
         """Return an earlier value as a number where the sentence of the later one explains it, else as it is said."""
         item = load_catalogue()[name]
-        is_plain = value > 0 and item.is_available(set(self._city.mapped_tables))
-        return shown_value(item, value, self._language, self._city.currency) if is_plain else said
+        if value > 0 and item.is_available(set(self._city.mapped_tables)):
+            return shown_value(item, value, self._language, self._city.currency)
+        return said[0].lower() + said[1:]
 
 
 def by_subject(row: Mapping[str, Any], indicators: Sequence[str]) -> dict[str, float]:

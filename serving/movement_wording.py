@@ -55,7 +55,7 @@ _WORDS: dict[str, tuple[str, str]] = {
         "{fact}，与前次相同（受其他指标或模型影响）",
         "{fact}, as before; other indicators or the model bear on it",
     ),
-    "now": ("{new}（前次：{old}）", "{new}; before: {old}"),
+    "now": ("{new}；前次：{old}", "{new}; before: {old}"),
     "said": ("{name}：{fact}", "{name}: {fact}"),
     "between": ("、", ", "),
     "parts": ("（专家 {expert}，历史 {learned}）", " (experts {expert}, history {learned})"),

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from data.errors import ConfigurationError, did_you_mean
 from features.catalogue import Catalogue
 from training.additive import AdditiveModel
-from training.counterfactuals import Change, Outlook, Way, what_would_change
+from training.counterfactuals import Change, Outlook, Target, Way, what_would_change
 
 
 class _Declared(BaseModel):
@@ -47,6 +49,18 @@ class WayReply(_Declared):
     grade: str = Field(description="Grade of those points.")
 
 
+class TargetReply(_Declared):
+    """A value that good results to come would have to bring about; how many it takes, the value does not tell."""
+
+    indicator: str = Field(description="Name of the indicator.", examples=["failed_inspections"])
+    before: float = Field(description="Value as of the date.")
+    at_most: float = Field(description="Highest value at which the grade is reached, all others as they are.")
+    points: float = Field(description="Points with that value, as the model scores them.")
+    grade: str = Field(description="Grade of those points.")
+    sentence_zh: str = Field(description="The finding in Chinese.")
+    sentence_en: str = Field(description="The finding in English.")
+
+
 class OutlookReply(_Declared):
     """What would change the grade of one entity."""
 
@@ -60,14 +74,15 @@ class OutlookReply(_Declared):
     sentence_en: str = Field(description="The finding in English.")
     ways: list[WayReply] = Field(description="Up to three ways that reach it, the least effort first; empty if none.")
     best: WayReply | None = Field(description="Where none reaches it, the way to the fewest points, if any.")
+    target: TargetReply | None = Field(description="What results to come would reach it by themselves, if any can.")
     model_version: str = Field(description="Model that scored.")
 
 
 class Outlooks:
     """Says of replies of one model what would change the grade."""
 
-    def __init__(self, catalogue: Catalogue, model: AdditiveModel) -> None:
-        self._catalogue = catalogue
+    def __init__(self, catalogue: Catalogue, model: AdditiveModel, not_asked: Sequence[str] = ()) -> None:
+        self._catalogue = _asking(catalogue, not_asked)
         self._model = model
 
     def outlook(self, reply: Mapping[str, Any]) -> dict[str, Any]:
@@ -87,6 +102,7 @@ class Outlooks:
             "sentence_en": en,
             "ways": [self._way(way, as_of_date) for way in found.ways],
             "best": None if found.best is None else self._way(found.best, as_of_date),
+            "target": None if found.target is None else self._target(found.target),
             "model_version": self._model.model_version,
         }
 
@@ -103,6 +119,22 @@ class Outlooks:
             "values": [vars(change) for change in way.values],
             "points": way.points,
             "grade": way.grade,
+        }
+
+    def _target(self, target: Target) -> dict[str, Any]:
+        item = self._catalogue[target.indicator]
+        name, points, grade = item.name.replace("_", " "), f"{target.points:,.1f}", target.grade
+        now, at_most, by = f"{target.before:.1%}", f"{target.after:.1%}", item.ageing
+        return {
+            "indicator": target.indicator,
+            "before": target.before,
+            "at_most": target.after,
+            "points": target.points,
+            "grade": grade,
+            "sentence_zh": f"{by.earned_by_zh}，单凭此项即可达到：{item.name_zh}率由 {now} 降至 {at_most}、其他不变时，"
+            f"风险分为 {points} 分，{grade} 级。需要几次合格，仅凭该比率无从推知。",
+            "sentence_en": f"{by.earned_by} would reach it by itself: with a rate of {name} of {at_most}, now {now}, "
+            f"and all else as it is, it has {points} points, grade {grade}. How many it takes, the rate does not tell.",
         }
 
     def _act(self, act: Change) -> dict[str, Any]:
@@ -122,8 +154,8 @@ class Outlooks:
         stands |= {change.indicator for change in way.values if change.before > 0}
         ageing = [item.ageing for item in self._catalogue if item.ageing.condition and item.name in stands]
         until_zh, until_en = (f"（至 {then}）", f", until {then}") if then else ("", "")
-        held_zh = "".join(f"，且{a.condition_zh}" for a in ageing)
-        held_en = "".join(f", and stay {a.condition}" for a in ageing)
+        held_zh = "".join(f"，且始终{a.condition_zh}" for a in ageing)
+        held_en = "".join(f", and be {a.condition} all that time" for a in ageing)
         return {
             "kind": "wait",
             "indicator": None,
@@ -132,10 +164,27 @@ class Outlooks:
         }
 
 
+def _asking(catalogue: Catalogue, not_asked: Sequence[str]) -> Catalogue:
+    """Return the catalogue with no remedy for some indicators; ConfigurationError for one that there is not."""
+    for name in not_asked:
+        if name not in catalogue.names:
+            raise ConfigurationError(
+                f"[outlook] not_asked must name indicators, got '{name}'.{did_you_mean(name, catalogue.names)}"
+            )
+    items = (replace(item, remedy=None) if item.name in not_asked else item for item in catalogue)
+    return replace(catalogue, indicators=tuple(items))
+
+
 def _finding(found: Outlook) -> tuple[str, str]:
     if found.next_grade is None or found.below_points is None:
         return "已是风险最低的等级，没有更好的等级。", "It has the best grade; there is none better to reach."
     below, grade = f"{found.below_points:,g}", found.next_grade
+    if len(found.ways) == 1:
+        return (
+            f"以下办法能使风险分低于 {below} 分，达到 {grade} 级；已按届时数值用模型重新计分核实。",
+            f"This brings it below {below} points, to grade {grade}. It was scored by the model with the values that "
+            "the entity would then have.",
+        )
     if found.ways:
         return (
             f"以下任一办法都能使风险分低于 {below} 分，达到 {grade} 级；每个办法都按届时数值用模型重新计分核实过。",
@@ -148,6 +197,6 @@ def _finding(found: Outlook) -> tuple[str, str]:
         f"{below} points, to grade {grade}."
     )
     if found.best is None:
-        return f"{none_zh}也没有改变能使分数降低。", f"{none_en} None lowers its points."
+        return f"{none_zh}也没有一项能使分数降低。", f"{none_en} None of them lowers its points."
     fewest = f"{found.best.points:,.1f}"
     return f"{none_zh}最多可降至 {fewest} 分。", f"{none_en} The fewest points that it can come to are {fewest}."

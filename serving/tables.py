@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from serving.wording import words
 from training.published import PublishedRow
 
 MODEL_METRICS = (
@@ -74,3 +75,7 @@ def outlook_lines(outlook: Mapping[str, Any], language: str) -> Iterator[str]:
         yield f"{way['points']:>8.1f}  {way['grade']}  as of {way['as_of_date']}"
         for step in way["steps"]:
             yield f"{'':>13}{step[f'sentence_{language}']}"
+    if outlook["target"]:
+        yield outlook["target"][f"sentence_{language}"]
+    if outlook["next_grade"]:
+        yield words(language)["taken_for_granted"]

@@ -62,7 +62,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "clipping": ("限幅", "Held within the scale"),
     "clipping_note": ("分数限定在 0 至 1000 之间", "points are held from 0 to 1000"),
     "what_changed": ("较前次分级的变动", "What changed since the grading before"),
-    "since": ("前次分级截至 {}。", "The grading before is as of {}."),
+    "since": ("前次分级截至 {}。", "The grading before is as of {}. "),
     "change_not_graded": (
         "截至该日没有按现行模型所作的分级，无从比较。",
         "Nobody is graded as of this date by this model, so there is nothing to compare.",
@@ -85,10 +85,11 @@ _WORDS: dict[str, tuple[str, str]] = {
     "values_then": ("届时数值", "Values then"),
     "taken_for_granted": (
         "前提：自截至日期起采取措施，许可到期前续办；期间没有新的不良记录，年报按期报送；他人的情况不变。过去的处罚不会消失，只随时间减轻；"
-        "检查不合格率随时间趋向行业水平；仅凭数值无从推知的，按不变计。",
+        "期间无人检查，检查不合格率随时间趋向行业水平；仅凭数值无从推知的，按不变计。",
         "Taken for granted: acts are done on the as-of date and renewals as they fall due, no adverse record is added, "
-        "reports come on time, and others stay as they are. Past penalties do not vanish, they age; a failure rate of "
-        "inspections drifts to that of its industry; what the values alone do not tell is taken to stay.",
+        "reports come on time, and others stay as they are. Past penalties do not vanish, they age; nobody inspects it "
+        "meanwhile, so that a failure rate of inspections drifts to that of its industry; what the values alone do not "
+        "tell is taken to stay.",
     ),
     "internal_note": (
         "本页仅供监管内部参考，不是公共信用评价，不对外公布，不单独作为处罚或免检依据。查阅已记录。",

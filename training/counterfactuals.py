@@ -25,6 +25,9 @@ WAITS_DAYS = (0, 90, 180, 365, 731, 1096)
 EFFORT_DAYS = 90.0
 """Days of waiting that count as an effort of 1."""
 
+TARGET_STEP = 0.001
+"""Rates are told in tenths of a percent."""
+
 MOST_ACTS = 3
 MOST_WAYS = 3
 MARGIN_POINTS = 1e-6
@@ -70,6 +73,28 @@ class Way:
 
 
 @dataclass(frozen=True)
+class Target:
+    """A value that good results to come would have to bring about; how many it takes, the value does not tell.
+
+    Attributes
+    ----------
+    indicator, before, after
+        The indicator, its value, and the highest value in steps of TARGET_STEP at which the grade is reached.
+    row : float64 (n,)
+        The row with that value and all others as they are.
+    points, grade
+        Of that row, as they were scored.
+    """
+
+    indicator: str
+    before: float
+    after: float
+    row: NDArray[np.float64]
+    points: float
+    grade: str
+
+
+@dataclass(frozen=True)
 class Outlook:
     """What would change the grade of one row.
 
@@ -83,6 +108,8 @@ class Outlook:
         Up to three that reach it, the least effort first; none asks for all that another asks for and more.
     best : Way or None
         Where none reaches it, the one with the fewest points; None where nothing lowers the points.
+    target : Target or None
+        What results would reach it by themselves, beside all ways; None where none can.
     """
 
     points: float
@@ -91,6 +118,7 @@ class Outlook:
     below_points: float | None
     ways: tuple[Way, ...]
     best: Way | None
+    target: Target | None = None
 
 
 @dataclass(frozen=True)
@@ -130,7 +158,36 @@ def what_would_change(model: AdditiveModel, catalogue: Catalogue, row: NDArray[n
     search = _Search.over(model, catalogue, row)
     ways = search.least_effort(below - MARGIN_POINTS)
     best = None if ways else search.fewest_points(points - MARGIN_POINTS)
-    return Outlook(points, grade, model.cut_points.grades[place - 1], below, ways, best)
+    target = _target(model, catalogue, row, below - MARGIN_POINTS)
+    return Outlook(points, grade, model.cut_points.grades[place - 1], below, ways, best, target)
+
+
+def _target(model: AdditiveModel, catalogue: Catalogue, row: NDArray[np.float64], most_points: float) -> Target | None:
+    """Return the first indicator that good results alone could bring far enough."""
+    for at, item in enumerate(catalogue):
+        values = _earned(catalogue, item, row)
+        rows = np.repeat(row[np.newaxis], len(values), axis=0)
+        rows[:, at] = values
+        reached = np.flatnonzero(model.scale.points(model.log_odds(rows)).clip(0.0, MOST_POINTS) < most_points)
+        if len(reached):
+            end = rows[reached[-1]]
+            scores = model.score(end[np.newaxis, :])
+            points, grade = float(scores.points[0]), str(scores.grade[0])
+            return Target(item.name, float(row[at]), float(end[at]), end, points, grade)
+    return None
+
+
+def _earned(catalogue: Catalogue, item: Indicator, row: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the values that good results can bring about, in steps, the least first; none where there are none."""
+    drawn_to, value = item.ageing.no_better_than, row[catalogue.names.index(item.name)]
+    if drawn_to is None:
+        return np.empty(0)
+    floor = item.ageing.earned_share * row[catalogue.names.index(drawn_to)]
+    if not floor < value:
+        return np.empty(0)
+    # Divided, not multiplied: so each step is the number that it is printed as.
+    per_unit = round(1 / TARGET_STEP)
+    return np.arange(math.ceil(floor * per_unit), math.ceil(value * per_unit)) / per_unit
 
 
 @dataclass(frozen=True)

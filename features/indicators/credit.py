@@ -33,7 +33,7 @@ DISHONESTY_HALF_LIFE_DAYS = 2 * 365
     ageing=Ageing(
         look_back_days=ABNORMAL_LOOK_BACK_DAYS,
         condition="off the list of abnormal operation",
-        condition_zh="已移出经营异常名录",
+        condition_zh="不在经营异常名录上",
     ),
 )
 def abnormal_listing(listings: ir.Table) -> ir.Table:

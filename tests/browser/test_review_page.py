@@ -5,16 +5,24 @@ from __future__ import annotations
 import base64
 import json
 import threading
+from datetime import date
 
 import pytest
 import uvicorn
 
+from features.snapshots import open_snapshot
+from serving.grading import grade_population
+from serving.movement import movement_between
 from serving.scoring import Scorer
 from serving.site import create_site
 
 
 @pytest.fixture(scope="module")
 def address(graded_city):
+    g = graded_city
+    snapshots = (open_snapshot(g.records, date(2020, 5, 1), g.settings), g.snapshot)
+    gradings = [grade_population(g.city, g.records, g.settings, g.model, snapshot, str) for snapshot in snapshots]
+    movement_between(g.city, g.settings, *gradings, str)
     scorer = Scorer(graded_city.city, graded_city.settings)
     configuration = uvicorn.Config(create_site(lambda: scorer), port=0, log_level="warning", ws="none")
     server = uvicorn.Server(configuration)
@@ -74,9 +82,25 @@ def test_the_sum_is_a_table_for_a_screen_reader_at_every_width(browser, address,
     nodes = browser.send("Accessibility.getFullAXTree")["nodes"]
     roles = [node["role"]["value"] for node in nodes if not node.get("ignored")]
     assert "table" in roles
-    # A row for each indicator, the base and the points; on a wide screen the heads of the columns too.
-    assert roles.count("rowheader") == 20
-    assert roles.count("row") >= 20
+    # A row for each indicator, the base and the points, and one for each line of the change and its sum; on a wide
+    # screen the heads of the columns too.
+    n_moved = browser.ask("document.querySelectorAll('.moved tbody tr').length")
+    assert n_moved >= 3
+    assert roles.count("rowheader") == 20 + n_moved
+    assert roles.count("row") >= 20 + n_moved
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_what_changed_is_seen_and_adds_up(browser, address, width):
+    browser.open(address + "/entities/E07?lang=en", width)
+
+    *lines, total = browser.ask(
+        "[...document.querySelectorAll('.moved .sum-total')].filter(e => e.getClientRects().length)"
+        ".map(e => parseFloat(e.textContent.replace('−', '-')))"
+    )
+    then, now = browser.ask("[...document.querySelectorAll('.then-now .grade + strong')].map(e => +e.textContent)")
+    assert sum(lines) == pytest.approx(total, abs=1e-9)
+    assert now - then == pytest.approx(total, abs=1e-9)
 
 
 def test_the_other_language_is_one_click_away(browser, address):

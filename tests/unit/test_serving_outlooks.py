@@ -8,9 +8,11 @@ import json
 from types import SimpleNamespace
 
 import httpx
+import numpy as np
 import pytest
 from sqlalchemy import func, select
 
+from data.errors import ConfigurationError
 from features.catalogue import load_catalogue
 from serving.champion import Champion
 from serving.database import LookupRow
@@ -88,11 +90,12 @@ def test_acts_come_before_the_wait_and_name_the_day(graded_city):
     way = outlook["ways"][0]
     assert [step["sentence_en"] for step in way["steps"]] == [
         "Renew the required licences as they fall due, so that all hold for 1,095 days from the as-of date.",
-        "Go 90 days without a new adverse record, until 2021-03-31, and stay off the list of abnormal operation.",
+        "Go 90 days without a new adverse record, until 2021-03-31, and be off the list of abnormal operation all that "
+        "time.",
     ]
     assert [step["sentence_zh"] for step in way["steps"]] == [
         "必需的许可到期前及时续办，使各项自截至日期起 1,095 天内有效。",
-        "此后 90 天（至 2021-03-31）没有新的不良记录，且已移出经营异常名录。",
+        "此后 90 天（至 2021-03-31）没有新的不良记录，且始终不在经营异常名录上。",
     ]
     assert way["as_of_date"] == "2021-03-31"
     shown = {change.name: (change.before, change.after) for change in shown_changes(way, CATALOGUE, "en", "CNY")}
@@ -139,8 +142,45 @@ def test_where_nothing_can_be_done_nothing_is_promised(scorer):
 
     assert outlook["ways"] == []
     assert outlook["best"] is None
-    assert outlook["sentence_en"].endswith("None lowers its points.")
-    assert outlook["sentence_zh"].endswith("也没有改变能使分数降低。")
+    assert outlook["sentence_en"].endswith("None of them lowers its points.")
+    assert outlook["sentence_zh"].endswith("也没有一项能使分数降低。")
+
+
+def test_passed_inspections_are_told_as_the_model_scores_them(scorer):
+    values = {"failed_inspections": 0.9, "industry_category": 0.2}
+    at = CATALOGUE.names.index("failed_inspections")
+    row = np.array([[values.get(name, np.nan) for name in CATALOGUE.names]])
+    points = scorer.model.score(row).points[0]
+    strict = with_cut_points(scorer, 0.0, 1.0, 2.0, float(points) - 0.5)
+
+    outlook = OutlookReply.model_validate(asked(strict, **values))
+
+    row[0, at] = outlook.target.at_most
+    assert scorer.model.score(row).points[0] == outlook.target.points < points - 0.5
+    assert f"a rate of failed inspections of {outlook.target.at_most:.1%}, now 90.0%" in outlook.target.sentence_en
+    assert f"检查不合格率由 90.0% 降至 {outlook.target.at_most:.1%}" in outlook.target.sentence_zh
+
+
+def test_nobody_is_asked_for_what_the_city_does_not_ask(scorer):
+    model, values = with_cut_points(scorer, 0.0, 1.0, 2.0, 3.0).model, dict.fromkeys(CATALOGUE.names)
+    reply = {
+        "entity_id": "E07",
+        "as_of_date": "2020-12-31",
+        "contributions": [{"value": (values | {"address_sharing": 150.0, "licence_validity": 9.0})[n]} for n in values],
+    }
+
+    def acts(not_asked):
+        outlook = Outlooks(CATALOGUE, model, not_asked).outlook(reply)
+        ways = outlook["ways"] or [outlook["best"]]
+        return {step["indicator"] for way in ways for step in way["steps"] if step["kind"] == "act"}
+
+    assert "address_sharing" in acts(())
+    assert acts(("address_sharing",)) == {"licence_validity"}
+
+
+def test_an_indicator_that_is_not_asked_for_must_be_one():
+    with pytest.raises(ConfigurationError, match="got 'adress_sharing'. Did you mean 'address_sharing'"):
+        Outlooks(CATALOGUE, None, ("adress_sharing",))
 
 
 def test_a_page_is_written_down_once(scorer):

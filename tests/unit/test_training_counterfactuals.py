@@ -69,9 +69,27 @@ def test_every_way_reaches_the_grade_when_scored_and_asks_for_nothing_impossible
         assert scored.grade[0] == way.grade <= outlook.next_grade
     for way in [*outlook.ways, *([outlook.best] if outlook.best else [])]:
         assert_possible(way, row)
+    if outlook.target:
+        assert_earned(outlook, model, row)
     assert not (outlook.ways and outlook.best)
     if outlook.best:
         assert outlook.best.points < outlook.points
+
+
+def assert_earned(outlook, model, row):
+    """Score the row with the target's value alone, and with a tenth of a percent more."""
+    target, at = outlook.target, NAMES.index("failed_inspections")
+    expected = row.copy()
+    expected[at] = target.after
+    np.testing.assert_array_equal(target.row, expected)
+    scored = model.score(target.row[np.newaxis])
+    assert scored.points[0] == target.points < outlook.below_points - MARGIN_POINTS
+    assert scored.grade[0] == target.grade
+    assert row[NAMES.index("industry_category")] / 4 <= target.after < target.before == row[at]
+    if target.after + 0.001 < target.before:
+        more = expected.copy()
+        more[at] += 0.001
+        assert model.score(more[np.newaxis]).points[0] >= outlook.below_points - MARGIN_POINTS
 
 
 def assert_possible(way, row):
@@ -240,6 +258,32 @@ def test_where_nothing_lowers_the_points_there_is_no_best(card_model):
 
     assert outlook.ways == ()
     assert outlook.best is None
+
+
+def test_passed_inspections_are_told_with_the_rate_that_reaches_the_grade(card_model):
+    outlook = what_would_change(card_model, CATALOGUE, row_of(failed_inspections=0.4, industry_category=0.2))
+
+    # 145 - 15 + 40 for the industry, - 20 + 65 for the rate: 215, grade C from 200. A rate from 20% gives 50 points,
+    # which is 200 and not below; one from 10% gives 30.
+    assert (outlook.points, outlook.next_grade) == (pytest.approx(215.0), "B")
+    target = outlook.target
+    assert (target.indicator, target.before, target.after) == ("failed_inspections", 0.4, 0.199)
+    assert (target.points, target.grade) == (pytest.approx(180.0), "B")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"failed_inspections": 0.4},
+        {"industry_category": 0.3},
+        # A quarter of the industry's rate is the least that six passed inspections bring.
+        {"failed_inspections": 0.1, "industry_category": 0.5},
+    ],
+)
+def test_no_rate_is_told_where_none_is_known_or_none_can_be_earned(card_model, values):
+    model = with_cut_points(card_model, 0.0, 1.0, 2.0, 3.0)
+
+    assert what_would_change(model, CATALOGUE, row_of(**values)).target is None
 
 
 def test_the_worst_grade_may_be_left_by_several_steps_together(card_model):
