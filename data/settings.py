@@ -19,6 +19,7 @@ _VARIABLES = {
     "QIANFEN_REAL_DATA": "folder with the real records (default: ../shared/data beside the project, if there)",
     "QIANFEN_DATABASE_URL": "operational database, as an SQLAlchemy URL (default: SQLite under QIANFEN_VAR)",
     "QIANFEN_MLFLOW_URI": "MLflow tracking server (default: SQLite and local files under QIANFEN_VAR)",
+    "QIANFEN_STUDIES_URL": "where studies keep their trials, as an SQLAlchemy URL (default: SQLite under QIANFEN_VAR)",
     "QIANFEN_ENGINE": "what works out the indicators: duckdb on one machine, spark past it (default: duckdb)",
     "QIANFEN_THREADS": "threads for DuckDB and LightGBM (default: all cores)",
     "QIANFEN_HOST": "address the service listens on (default: 127.0.0.1)",
@@ -41,6 +42,8 @@ class Settings:
         SQLAlchemy URL of the operational database.
     mlflow_uri : str
         MLflow tracking URI.
+    studies_url : str
+        SQLAlchemy URL where studies keep their trials.
     engine : {"duckdb", "spark"}
         What works out the indicators.
     threads : int
@@ -55,6 +58,7 @@ class Settings:
     real_data: Path | None
     database_url: str
     mlflow_uri: str
+    studies_url: str
     engine: str
     threads: int
     host: str
@@ -76,6 +80,7 @@ class Settings:
             real_data=_real_data(environment),
             database_url=environment.get("QIANFEN_DATABASE_URL", f"sqlite:///{var / 'qianfen.db'}"),
             mlflow_uri=environment.get("QIANFEN_MLFLOW_URI", f"sqlite:///{var / 'mlflow' / 'mlflow.db'}"),
+            studies_url=environment.get("QIANFEN_STUDIES_URL", f"sqlite:///{var / 'studies.db'}"),
             engine=_engine(environment),
             threads=_positive(environment, "QIANFEN_THREADS", os.cpu_count() or 1),
             host=environment.get("QIANFEN_HOST", "127.0.0.1"),

@@ -26,6 +26,22 @@ def model_table(metrics: Mapping[str, Mapping[str, float]]) -> str:
     return "\n".join(lines)
 
 
+def study_table(result: Mapping[str, Any]) -> str:
+    """Return what a study found, beside what the city's present parameters give on the same folds."""
+    objective = result["declared"]["objective"].replace("_", " ")
+    lines = [f"  {result['n_complete']} trials went to their end, {result['n_pruned']} were pruned.", ""]
+    for name, said in (("tuned", "best"), ("present", "present parameters"), ("difference", "difference")):
+        figure = result["figures"][name]
+        interval = "" if figure["low"] is None else f"   95% interval {figure['low']:.4f} to {figure['high']:.4f}"
+        lines.append(f"  {f'{objective}, {said}':<52}{figure['value']:>10.4f}{interval}")
+    lines += ["", f"  {'parameter':<28}{'best':>12}{'importance':>14}"]
+    for name, value in result["parameters"].items():
+        shown = f"{value:.4g}" if isinstance(value, float) else str(value)
+        share = f"{result['importance'][name]:.0%}" if name in result["importance"] else "fixed"
+        lines.append(f"  {name:<28}{shown:>12}{share:>14}")
+    return "\n".join(lines)
+
+
 def grade_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return share and violation rate of each grade."""
     lines = [f"  {'grade':<8}{'entities':>12}{'share':>9}{'inspected':>12}{'violations':>13}"]

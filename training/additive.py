@@ -125,6 +125,10 @@ class AdditiveModel:
         a, b = self.platt
         return a + b * self.raw_score(X)
 
+    def points(self, X: NDArray[np.float64] | pd.DataFrame) -> NDArray[np.float64]:
+        """Return points in [0, 1000] (n,), without contributions."""
+        return self.scale.points(self.log_odds(X)).clip(0.0, MOST_POINTS)
+
     def score(self, X: NDArray[np.float64] | pd.DataFrame) -> Scores:
         """Return points, grades and contributions of rows X (n, 18); NaN is missing.
 

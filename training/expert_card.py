@@ -61,6 +61,18 @@ class ExpertCard:
         """Return the points (n, 18) of rows X (n, 18), columns in the order of `names`."""
         return np.column_stack([r.score(X[:, i]) for i, r in enumerate(self.ranges)])
 
+    def totals(self, X: NDArray[np.float64]) -> tuple[NDArray[np.float64], tuple[float, ...]]:
+        """Return the sum of the points of each row (n,), and the mean points of each indicator.
+
+        Millions of rows need no more than one indicator's points at a time.
+        """
+        total, means = np.zeros(len(X)), []
+        for i, ranges in enumerate(self.ranges):
+            points = ranges.score(X[:, i])
+            total += points
+            means.append(float(points.mean()))
+        return total, tuple(means)
+
     def as_json(self) -> dict[str, Any]:
         """Return what a manifest keeps."""
         ranges = [

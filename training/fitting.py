@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,7 +14,7 @@ from features.catalogue import load_catalogue
 from training.additive import AdditiveModel, ExpertOffset
 from training.calibration import fit_intercept, fit_logistic
 from training.expert_card import REFERENCE, CutPoints, ExpertCard
-from training.model import expected_f, fit, parameters
+from training.model import binned, expected_f, grow, parameters
 from training.rows import Rows
 from training.scale import Scale, anchor
 
@@ -55,19 +56,30 @@ def fit_uncalibrated(kind: str, rows: Rows, recipe: Recipe) -> AdditiveModel:
     kind : str
         One of `training.additive.KINDS`.
     """
+    model, expert_score = start(kind, rows, recipe)
+    if kind == "expert_card":
+        return model
+    dataset = binned(rows.X, rows.y, expert_score, model.names, recipe.lightgbm, rows.weight)
+    return grown(model, grow(dataset, recipe.lightgbm, recipe.num_boost_round))
+
+
+def start(kind: str, rows: Rows, recipe: Recipe) -> tuple[AdditiveModel, NDArray[np.float64] | None]:
+    """Return the model before any tree, and the experts' log-odds of the rows (n,), with which the trees begin.
+
+    Without offset there are none.
+    """
     card = recipe.card
-    points = card.points(rows.X)
-    offset = ExpertOffset(0.0, 0.0, tuple(points.mean(axis=0)))
+    points, mean_card = card.totals(rows.X)
+    offset, expert_score = ExpertOffset(0.0, 0.0, mean_card), None
     if kind != "lightgbm":
-        alpha, slope = fit_logistic(points.sum(axis=1), rows.y, rows.weight)
-        offset = replace(offset, alpha=alpha, slope=slope)
-    booster, expected = None, 0.0
-    if kind != "expert_card":
-        init_score = offset.alpha + offset.slope * points.sum(axis=1) if kind == "lightgbm_offset" else None
-        booster = fit(rows.X, rows.y, init_score, card.names, recipe.lightgbm, recipe.num_boost_round, rows.weight)
-        expected = expected_f(booster, len(card.names))
-    neutral = Scale(0.0, 1.0)
-    return AdditiveModel(kind, card.names, card, recipe.cut_points, offset, (0.0, 1.0), neutral, booster, expected)
+        alpha, slope = fit_logistic(points, rows.y, rows.weight)
+        offset, expert_score = replace(offset, alpha=alpha, slope=slope), alpha + slope * points
+    return AdditiveModel(kind, card.names, card, recipe.cut_points, offset, (0.0, 1.0), Scale(0.0, 1.0)), expert_score
+
+
+def grown(model: AdditiveModel, booster: lgb.Booster) -> AdditiveModel:
+    """Return the model with trees that began where it was."""
+    return replace(model, booster=booster, expected_f=expected_f(booster, len(model.names)))
 
 
 def calibrated(model: AdditiveModel, calibration: Rows) -> AdditiveModel:

@@ -61,6 +61,22 @@ def precision_at(y: Labels, score: Score, percent: float) -> float:
     return float((positives * taken / sizes).sum() / capacity)
 
 
+def average_precision_at(y: Labels, score: Score, percent: float) -> float:
+    """Return the average precision among the `percent` percent with the highest score.
+
+    It is the mean, over the violations that so many rows could hold at best, of the precision down to each that they do
+    hold. Equal scores form one step, and a step that the cut falls into is taken in part; all rows together give
+    `average_precision`.
+    """
+    capacity = len(y) * percent / 100.0
+    order = np.argsort(-score, kind="stable")
+    _, starts, sizes = np.unique(-score[order], return_index=True, return_counts=True)
+    taken = np.clip(capacity - starts, 0.0, sizes)
+    found = np.add.reduceat(y[order].astype(np.float64), starts) * taken / sizes
+    precision = np.cumsum(found) / np.maximum(np.cumsum(taken), 1e-300)
+    return float((found * precision).sum() / min(capacity, float(y.sum())))
+
+
 def lift_at(y: Labels, score: Score, percent: float) -> float:
     """Return `precision_at` over the violation rate of all rows."""
     return precision_at(y, score, percent) / float(y.mean())

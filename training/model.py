@@ -25,16 +25,20 @@ DEFAULTS: dict[str, Any] = {
 }
 """Modest trees: a city has tens of thousands of labels, and each grade must be explained."""
 
-TUNABLE = (
-    *DEFAULTS,
+SETTABLE = (
+    *(name for name in DEFAULTS if name != "objective"),
     "max_depth",
     "lambda_l1",
     "min_sum_hessian_in_leaf",
     "extra_trees",
     "path_smooth",
     "min_gain_to_split",
+    "feature_pre_filter",
 )
-_FIXED = ("objective",)
+"""What a city may set."""
+
+UNFILTERED = {"feature_pre_filter": False}
+"""Keeps indicators that one `min_data_in_leaf` could never split: fits with different ones may share the bins."""
 
 
 def parameters(city: City, catalogue: Catalogue, threads: int) -> dict[str, Any]:
@@ -46,10 +50,10 @@ def parameters(city: City, catalogue: Catalogue, threads: int) -> dict[str, Any]
         Where city.toml sets a parameter that is unknown, or not a city's to set.
     """
     for name in city.model.parameters:
-        if name not in TUNABLE or name in _FIXED:
+        if name not in SETTABLE:
             raise ConfigurationError(
                 f"[model.parameters] {name} of {city.name} is not one that a city may set."
-                f"{did_you_mean(name, TUNABLE)} Those are: {', '.join(t for t in TUNABLE if t not in _FIXED)}."
+                f"{did_you_mean(name, SETTABLE)} Those are: {', '.join(SETTABLE)}."
             )
     return {
         **DEFAULTS,
@@ -63,17 +67,24 @@ def parameters(city: City, catalogue: Catalogue, threads: int) -> dict[str, Any]
     }
 
 
-def fit(
+def binned(
     X: NDArray[np.float64],
     y: NDArray[np.int8],
     init_score: NDArray[np.float64] | None,
     names: tuple[str, ...],
     settings: dict[str, Any],
-    rounds: int,
     weight: NDArray[np.float64] | None = None,
-) -> lgb.Booster:
+) -> lgb.Dataset:
+    """Return rows as LightGBM bins them.
+
+    Several fits may share them where their settings agree on `max_bin` and are UNFILTERED; LightGBM refuses others.
+    """
+    given = {"params": settings, "feature_name": list(names)}
+    return lgb.Dataset(X, label=y, weight=weight, init_score=init_score, **given).construct()
+
+
+def grow(dataset: lgb.Dataset, settings: dict[str, Any], rounds: int) -> lgb.Booster:
     """Train, and return the booster as read back from its own text: what is served is what was saved."""
-    dataset = lgb.Dataset(X, label=y, weight=weight, init_score=init_score, feature_name=list(names))
     booster = lgb.train(settings, dataset, num_boost_round=rounds)
     return lgb.Booster(model_str=booster.model_to_string())
 

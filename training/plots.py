@@ -43,7 +43,7 @@ def save_plots(
 
 def reliability(scores: Mapping[str, Scores], y: NDArray[np.int8]) -> Figure:
     """Does a probability come true? Observed rate over predicted, in ten bins of equal count."""
-    figure, axes = _figure("Does a probability come true?", "predicted probability", "observed violation rate")
+    figure, axes = figure_of("Does a probability come true?", "predicted probability", "observed violation rate")
     limit = 0.0
     for name, score in scores.items():
         predicted, observed, _ = calibration_bins(y, score.probability).T
@@ -56,7 +56,9 @@ def reliability(scores: Mapping[str, Scores], y: NDArray[np.int8]) -> Figure:
 
 def gain(scores: Mapping[str, Scores], y: NDArray[np.int8]) -> Figure:
     """How many violations do the first inspections find?"""
-    figure, axes = _figure("Violations found by the first inspections", "share inspected", "share of violations found")
+    figure, axes = figure_of(
+        "Violations found by the first inspections", "share inspected", "share of violations found"
+    )
     share = np.arange(len(y) + 1) / len(y)
     for name, score in scores.items():
         found = np.concatenate([[0], np.cumsum(y[np.argsort(-score.raw_score, kind="stable")])]) / y.sum()
@@ -68,7 +70,7 @@ def gain(scores: Mapping[str, Scores], y: NDArray[np.int8]) -> Figure:
 
 def grade_rates(scores: Scores, y: NDArray[np.int8], grades: tuple[str, ...]) -> Figure:
     """Do violations rise from grade to grade?"""
-    figure, axes = _figure("Violation rate by grade", "grade", "violation rate")
+    figure, axes = figure_of("Violation rate by grade", "grade", "violation rate")
     rows = rates_by_grade(scores.grade, y, grades)
     bars = axes.bar(grades, [row["violation_rate"] or 0.0 for row in rows], color=LEARNED)
     axes.bar_label(bars, [f"{row['n_labelled']:,} inspected" for row in rows], fontsize=8, padding=2)
@@ -79,7 +81,7 @@ def contributions(scores: Scores, names: tuple[str, ...]) -> Figure:
     """Which indicators move points, and is it the experts or history? Mean absolute points."""
     expert, learned = np.abs(scores.expert_parts).mean(axis=0), np.abs(scores.learned_parts).mean(axis=0)
     order = np.argsort(expert + learned)
-    figure, axes = _figure("What moves the points", "mean absolute points", "")
+    figure, axes = figure_of("What moves the points", "mean absolute points", "")
     places = np.arange(len(names))
     axes.barh(places, expert[order], color=EXPERT, label="experts' card")
     axes.barh(places, learned[order], left=expert[order], color=LEARNED, label="learned from history")
@@ -88,8 +90,9 @@ def contributions(scores: Scores, names: tuple[str, ...]) -> Figure:
     return figure
 
 
-def _figure(title: str, x: str, y: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
+def figure_of(title: str, x: str, y: str, height: float = 4.4) -> tuple[Figure, Axes]:
+    """Return an empty picture in the style of all, with its title and the names of its axes; `height` in inches."""
+    figure = Figure(figsize=(6.4, height), layout="constrained")
     axes = figure.add_subplot()
     axes.set(title=title, xlabel=x, ylabel=y)
     axes.spines[["top", "right"]].set_visible(False)

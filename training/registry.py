@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from training.additive import AdditiveModel
 from training.artifact import load_artifact
 
 ALIAS, CHALLENGER_ALIAS = "champion", "challenger"
-_TRAINING_TAG = "training_id"
+_TRAINING_TAG, _STUDY_TAG = "training_id", "study_id"
 
 
 def registered_name(city: City) -> str:
@@ -84,6 +84,38 @@ def log_training(
                     mlflow.log_metrics(dict(metrics[name]))
                     mlflow.log_artifacts(str(folder / name), "artifact")
             return str(run.info.run_id)
+
+
+def log_study(
+    city: City, settings: Settings, result: Mapping[str, Any], trials: Sequence[Mapping[str, str]], folder: Path
+) -> str:
+    """Log a study as a run with a nested run for each trial, unless that was done; return the run's id.
+
+    `result` and `trials` are what result.json and trials.csv in `folder` say; plots/ lies beside them. RegistryError
+    where MLflow does not take it.
+    """
+    with _mlflow(settings) as mlflow:
+        home = _set_experiment(mlflow, city, settings)
+        done = f"tags.{_STUDY_TAG} = '{result['study_id']}' and attributes.status = 'FINISHED'"
+        if found := mlflow.MlflowClient().search_runs([home], done, max_results=1):
+            return str(found[0].info.run_id)
+        with mlflow.start_run(run_name=f"tune {result['experiment']}", tags={_STUDY_TAG: result["study_id"]}) as run:
+            mlflow.log_params(_flat({**result["declared"], "best": result["parameters"]}))
+            mlflow.log_metrics({name: figure["value"] for name, figure in result["figures"].items()})
+            mlflow.log_artifacts(str(folder))
+            for trial in trials:
+                with mlflow.start_run(run_name=f"trial {trial['number']}", nested=True, tags={"state": trial["state"]}):
+                    measured = {name for name in trial if name == "value" or name.startswith("fold_")}
+                    mlflow.log_metrics({name: float(trial[name]) for name in measured if trial[name]})
+                    mlflow.log_params({n: v for n, v in trial.items() if n not in measured | {"number", "state"}})
+            return str(run.info.run_id)
+
+
+def _flat(content: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in content.items():
+        flat |= _flat(value, f"{above}{name}.") if isinstance(value, Mapping) else {f"{above}{name}": value}
+    return flat
 
 
 def register_challenger(city: City, settings: Settings, run_id: str, folder: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import subprocess
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,12 @@ _CODE = (
 
 
 def train_city(
-    city: City, records: Records, settings: Settings, progress: Progress = print, re_anchor: bool = False
+    city: City,
+    records: Records,
+    settings: Settings,
+    progress: Progress = print,
+    re_anchor: bool = False,
+    experiment: Mapping[str, Any] | None = None,
 ) -> TrainingResult:
     """Train and compare the three models of a city and register one as challenger, unless nothing changed.
 
@@ -59,6 +65,8 @@ def train_city(
     ----------
     re_anchor : bool
         Set the points scale anew from the reference population, in place of keeping the champion's.
+    experiment : mapping, optional
+        Where the city's parameters come from a study: what the manifest keeps of it.
 
     Returns
     -------
@@ -83,14 +91,14 @@ def train_city(
     training_id = fingerprint(
         {stage: r.snapshot_ids for stage, r in rows.items()}, reference.snapshot_id, records.records_id,
         load_catalogue().hash, str(city.label), str(city.cohort), str(city.split), str(city.model),
-        recipe.card.as_json(), recipe.cut_points.as_json(), source_fingerprint(*_CODE),
+        recipe.card.as_json(), recipe.cut_points.as_json(), source_fingerprint(*_CODE), experiment,
     )  # fmt: skip
     kept = None if re_anchor else champion_scale(city, settings)
     folder = _folder(city, settings, training_id, kept, re_anchor)
     if not is_whole(folder):
         with atomic_folder(folder) as beside:
             models = _fit_all(city, records, rows, reference, recipe, kept, settings, progress)
-            _save(city, records, beside, folder.name, models, rows, reference, recipe)
+            _save(city, records, beside, folder.name, models, rows, reference, recipe, experiment)
     return _challenge(city, settings, folder, progress)
 
 
@@ -139,7 +147,7 @@ def _fit_all(
 
 def _save(
     city: City, records: Records, folder: Path, training_id: str, models: dict[str, AdditiveModel],
-    rows: dict[str, Rows], reference: Snapshot, recipe: Recipe,
+    rows: dict[str, Rows], reference: Snapshot, recipe: Recipe, experiment: Mapping[str, Any] | None,
 ) -> None:  # fmt: skip
     """Evaluate, draw and write the artifacts; training.json comes last."""
     test = rows["test"]
@@ -147,7 +155,7 @@ def _save(
     metrics = {kind: evaluate_scores(test.y, s) for kind, s in scores.items()}
     cut_points = models[CHALLENGER].cut_points
     grades = rates_by_grade(scores[CHALLENGER].grade, test.y, cut_points.grades)
-    manifest = _manifest(city, records, rows, reference, recipe)
+    manifest = _manifest(city, records, rows, reference, recipe) | {"experiment": experiment}
     for kind, model in models.items():
         (folder / kind).mkdir()
         save_artifact(model, folder / kind, {**manifest, "metrics": metrics[kind]})

@@ -20,6 +20,7 @@ from serving.commands import (
     reference,
     service,
     snapshots,
+    training,
 )
 
 
@@ -38,7 +39,7 @@ for _command in (
     records.check,
     links.links,
     features.features,
-    models.train,
+    training.train,
     promotion.push,
     promotion.promote,
     promotion.rollback,

@@ -1,4 +1,4 @@
-"""Models: training, grades of everybody, published figures."""
+"""Models at work: grades of everybody, published figures."""
 
 from __future__ import annotations
 
@@ -13,34 +13,6 @@ from serving.commands.shared import CITY, DAY, bring_in, held_city, say_next
 if TYPE_CHECKING:
     from data.city import City
     from serving.grading import Grading
-
-
-@click.command()
-@CITY
-@click.option("--re-anchor", is_flag=True, help="Set the points scale anew, in place of keeping the champion's.")
-@click.pass_obj
-def train(settings: Settings, city_name: str, re_anchor: bool) -> None:
-    """Train and compare the expert card, LightGBM, and LightGBM on the experts' offset; register a challenger.
-
-    Where MLflow is away the training is kept, and the exit code is 14.
-    """
-    from data.errors import RegistryError
-    from serving.promotions import settle_champion
-    from serving.tables import model_table
-    from training.runs import train_city
-
-    with held_city(settings, city_name) as city:
-        settle_champion(city, settings, click.echo)
-        result = train_city(city, bring_in(city, settings), settings, click.echo, re_anchor)
-        click.echo(model_table(result.metrics))
-        said = f"Challenger: {result.challenger} {result.challenger_model.model_version}"
-        if result.registered_version is None:
-            raise RegistryError(
-                f"{said} must be registered in MLflow, it is not yet; it lies whole in {result.folder}. "
-                f"Run `qianfen push {city_name}` when MLflow is back."
-            )
-        click.echo(f"{said} (MLflow run {result.mlflow_run_id}, version {result.registered_version})")
-        say_next(f"qianfen promote {city_name} --who NAME --why REASON")
 
 
 @click.command()
