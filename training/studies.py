@@ -34,6 +34,7 @@ from training.tuning import ENDED, bin_folds, run_study
 from training.tuning_plots import save_plots
 
 DRAWS = 200
+_LOGGED = "mlflow.json"
 _CODE = (
     "training.labels",
     "training.folds",
@@ -102,7 +103,7 @@ def tune(experiment: Experiment, city: City, records: Records, settings: Setting
         [part.snapshot_ids for fold in rows for part in (fold.train, fold.test)], str(city.label), str(city.cohort),
         str(city.model), recipe.card.as_json(), recipe.cut_points.as_json(), source_fingerprint(*_CODE),
     )  # fmt: skip
-    folder = settings.var / "cities" / city.name / "studies" / f"{experiment.name}-{study_id}"
+    folder = _home(city, settings) / f"{experiment.name}-{study_id}"
     if not (folder / "result.json").is_file():
         _run(experiment, city, rows, recipe, folder, study_id, settings, progress)
     else:
@@ -115,7 +116,7 @@ def log_or_keep(tuned: Tuned, city: City, settings: Settings, progress: Progress
 
     Where MLflow is away, say so and return None: the study is whole on disk, and the next run logs it.
     """
-    pushed = tuned.folder / "mlflow.json"
+    pushed = tuned.folder / _LOGGED
     if not pushed.is_file():
         progress("Logging the study to MLflow.")
         try:
@@ -125,6 +126,17 @@ def log_or_keep(tuned: Tuned, city: City, settings: Settings, progress: Progress
             return None
         write_json(pushed, {"mlflow_run_id": run_id})
     return str(read_json(pushed)["mlflow_run_id"])
+
+
+def push_studies(city: City, settings: Settings, progress: Progress = print) -> list[Tuned]:
+    """Log every study that MLflow has not got; return those that it took."""
+    found = sorted(_home(city, settings).glob("[!.]*/result.json"))
+    waiting = [Tuned(path.parent, read_json(path)) for path in found if not (path.parent / _LOGGED).is_file()]
+    return [tuned for tuned in waiting if log_or_keep(tuned, city, settings, progress)]
+
+
+def _home(city: City, settings: Settings) -> Path:
+    return settings.var / "cities" / city.name / "studies"
 
 
 def _recipe(experiment: Experiment, city: City, settings: Settings) -> Recipe:

@@ -18,6 +18,7 @@ import numpy as np
 import optuna
 from numpy.typing import NDArray
 from optuna.trial import TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
 from data.errors import StorageError
 from data.progress import Progress
@@ -159,9 +160,9 @@ def _talking_to(storage: str) -> Iterator[None]:
     optuna.logging.set_verbosity(logging.ERROR)
     try:
         yield
-    except optuna.exceptions.StorageInternalError as error:
+    except (optuna.exceptions.StorageInternalError, SQLAlchemyError) as error:
         raise StorageError(
-            f"Trials must be kept in {storage}, they cannot be: {error}. "
+            f"Trials must be kept in {storage}, they cannot be: {str(error).splitlines()[0]}. "
             "Free space, or correct QIANFEN_STUDIES_URL, and run again: ended trials stand."
         ) from error
     finally:

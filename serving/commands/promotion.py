@@ -55,14 +55,16 @@ def rollback(settings: Settings, city_name: str, who: str, why: str, to: str | N
 @CITY
 @click.pass_obj
 def push(settings: Settings, city_name: str) -> None:
-    """Bring to MLflow what was trained while it was away."""
+    """Bring to MLflow what was trained and studied while it was away."""
+    from training.studies import push_studies
     from training.trainings import push_all
 
     with held_city(settings, city_name) as city:
         pushed = push_all(city, settings, click.echo)
+        studies = push_studies(city, settings, click.echo)
     for training in pushed:
         click.echo(f"Training {training.training_id}: MLflow run {training.mlflow_run_id}.")
-    if not pushed:
+    if not pushed and not studies:
         click.echo("MLflow has everything.")
 
 

@@ -10,6 +10,7 @@ import pytest
 from data.city import Period, load_city
 from data.errors import ConfigurationError, LabelError
 from training.folds import Fold, fold_rows, known_on, temporal_folds
+from training.tuning_plots import draw_folds
 
 FIRST = date(2020, 1, 1)
 MID_MONTHS, MAY = [date(2020, month, 15) for month in range(1, 5)], date(2020, 5, 15)
@@ -124,3 +125,15 @@ def test_a_class_missing_in_a_fold_is_refused_with_the_fold_and_the_remedy(write
 
     with pytest.raises(LabelError, match="test .fold 1. labels .2020-04-30. must .* got 0 violations and 120 .*fewer"):
         fold_rows(city, records, folds, settings, print)
+
+
+def test_the_picture_shows_that_each_fold_knows_its_labels_before_its_test(city):
+    folds = temporal_folds(city, FIRST, date(2020, 5, 30), n_folds=2, every_days=30)
+
+    (axes,) = draw_folds(city, folds).axes
+
+    # Four bars a fold: training's labels and the wait for their results, and the same of its test.
+    ends = [date.fromordinal(date(1970, 1, 1).toordinal() + int(bar.get_x() + bar.get_width())) for bar in axes.patches]
+    assert ends[1::4] == [known_on(city, fold.train) for fold in folds]
+    assert ends[3::4] == [known_on(city, fold.test) for fold in folds]
+    assert all(known <= fold.test[0] for known, fold in zip(ends[1::4], folds, strict=True))
