@@ -19,7 +19,7 @@ from serving.grades import STORED, complete_gradings, grades_of, switches
 from training.additive import AdditiveModel
 from training.artifact import load_artifact
 from training.champions import artifact_of, manifest_hash
-from training.ledger import Entry, champion_on, entries
+from training.ledger import Entry, champions_between, entries
 from training.registry import models_folder
 
 SAME_POINTS = 1e-9
@@ -70,7 +70,7 @@ def reproduce_scores(city: City, settings: Settings, entity_id: str, day: date) 
     """Rebuild the scores of an entity that were served on a day, or are as of it.
 
     Those are its grades in every grading that was in force at some time of the day (UTC) or is as of it. Where another
-    model was champion when the day ended, the reply that it gave on the same values is rebuilt too.
+    model was champion on that day, the reply that it gave on the same values is rebuilt too.
 
     Raises
     ------
@@ -81,8 +81,8 @@ def reproduce_scores(city: City, settings: Settings, entity_id: str, day: date) 
     """
     engine = open_database(settings.database_url)
     chain = entries(engine, city.name)
-    found: list[RebuiltScore] = []
-    for grading in _gradings(engine, city, day):
+    found, asked = [], _gradings(engine, city, day)
+    for grading in asked:
         stored = grades_of(engine, grading.id, [entity_id]).get(entity_id)
         if stored is None:
             raise NotFoundError(
@@ -90,9 +90,12 @@ def reproduce_scores(city: City, settings: Settings, entity_id: str, day: date) 
                 f"an entity that was not active then has none."
             )
         found.append(_rebuild(city, settings, chain, grading, grading.model_version, entity_id, stored))
-        champion = champion_on(chain, _midnight(day) + timedelta(days=1))
-        if champion is not None and champion.model_version != grading.model_version and grading.as_of_date != day:
-            found.append(_rebuild(city, settings, chain, grading, champion.model_version, entity_id, None))
+    graded = {(grading.snapshot_id, grading.model_version) for grading in asked}
+    for version in champions_between(chain, _midnight(day), _midnight(day) + timedelta(days=1)):
+        for grading in asked:
+            if (grading.snapshot_id, version) not in graded:
+                graded.add((grading.snapshot_id, version))
+                found.append(_rebuild(city, settings, chain, grading, version, entity_id, None))
     return found
 
 

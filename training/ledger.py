@@ -100,7 +100,9 @@ class Entry:
 
     def said(self) -> str:
         """Return the entry in one sentence."""
-        return f"{self.model_version} was {self.action} by {self.who} at {self.at[:16]} UTC: {self.why}"
+        done = "brought back" if self.action == ROLLED_BACK else self.action
+        at = self.at[:16].replace("T", " ")
+        return f"Model {self.model_version} was {done} by {self.who} at {at} UTC, for this reason: {self.why}"
 
 
 def append(
@@ -154,8 +156,8 @@ def append(
     except IntegrityError as error:
         winner = entry_at(engine, city, entry.sequence)
         raise BusyError(
-            f"Somebody else came first: {winner.said() if winner else 'unknown'}. "
-            f"See `qianfen ledger show {city}`, and decide again."
+            f"{city} has another champion since, decide again. {winner.said() if winner else ''} "
+            f"See `qianfen ledger show {city}`."
         ) from error
     return entry
 
@@ -218,10 +220,17 @@ def succession(chain: Sequence[Entry]) -> list[str]:
     return line
 
 
-def champion_on(chain: Sequence[Entry], until: datetime) -> Entry | None:
-    """Return the entry that made the champion of a moment; None before the first."""
-    there = [entry for entry in chain if datetime.fromisoformat(entry.at) < until]
-    return there[-1] if there else None
+def champions_between(chain: Sequence[Entry], begins: datetime, ends: datetime) -> list[str]:
+    """Return the versions that were champion at some moment of a time, in order."""
+    times = [datetime.fromisoformat(entry.at) for entry in chain]
+    # The newest champion is one still.
+    until = [*times[1:], datetime.max.replace(tzinfo=UTC)][: len(times)]
+    there = [
+        entry.model_version
+        for entry, since, end in zip(chain, times, until, strict=True)
+        if since < ends and end > begins
+    ]
+    return list(dict.fromkeys(there))
 
 
 @contextmanager

@@ -65,8 +65,8 @@ def challenger_of(city: City, settings: Settings, engine: Engine) -> str:
         raise NotFoundError(f"{city.name} has no challenger. Run `qianfen train {city.name}`.")
     if entry is not None and entry.artifact == artifact:
         raise NotFoundError(
-            f"{city.name} has no challenger: what was trained last is the champion. {entry.said()}. "
-            f"To try another, run `qianfen train {city.name}`."
+            f"{city.name} has no challenger: what was trained last is the champion. {entry.said()} "
+            f"For another challenger, change what it is trained on and run `qianfen train {city.name}`."
         )
     return artifact
 
@@ -182,7 +182,7 @@ def _former(city: City, chain: list[Entry], to: str | None) -> Entry:
         others = ", ".join(v for v in were if v not in line[-1:]) or "none"
         raise NotFoundError(
             f"{city.name} must have one former champion{named} to go back to, there are: {others}. "
-            f"See `qianfen ledger show {city.name}`."
+            f"Name one with --to; see `qianfen ledger show {city.name}`."
         )
     return next(entry for entry in reversed(chain) if entry.model_version == wanted[0])
 

@@ -121,7 +121,9 @@ def test_of_two_decisions_on_the_same_state_the_second_is_told_who_won(engine):
     before = newest(engine, "toy")
     append(engine, before, "toy", PROMOTED, MODELS["a"], "王五", "first", [])
 
-    with pytest.raises(BusyError, match="Somebody else came first: a was promoted by 王五 at .*: first"):
+    with pytest.raises(
+        BusyError, match="another champion since, decide again. Model a was promoted by 王五 at .*: first"
+    ):
         append(engine, before, "toy", PROMOTED, MODELS["b"], "李四", "second", [])
 
     assert [e.who for e in entries(engine, "toy")] == ["王五"]
@@ -163,6 +165,13 @@ def test_who_was_champion_at_a_moment_is_told_by_the_time_of_the_entries(three):
         for entry in entries(three, "toy")
     ]
 
-    assert ledger.champion_on(chain, datetime(2026, 1, 1, tzinfo=UTC)) is None
-    assert ledger.champion_on(chain, datetime(2026, 2, 15, tzinfo=UTC)).model_version == "b"
-    assert ledger.champion_on(chain, datetime(2027, 1, 1, tzinfo=UTC)).sequence == 3
+    def champions(begins, ends):
+        times = (datetime.fromisoformat(f"{day}T00:00+00:00") for day in (begins, ends))
+        return ledger.champions_between(chain, *times)
+
+    assert champions("2025-12-31", "2026-01-01") == []
+    assert champions("2026-02-15", "2026-02-16") == ["b"]
+    assert champions("2026-01-31", "2026-02-02") == ["a", "b"]
+    assert champions("2026-02-01", "2026-03-02") == ["b", "a"]
+    assert champions("2027-01-01", "2027-01-02") == ["a"]
+    assert ledger.champions_between([], datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)) == []

@@ -241,7 +241,7 @@ def test_of_two_people_who_saw_the_same_state_the_second_is_told(place):
     seen = newest(place.engine, "toy")
     place.promote(3, who="王五", why="mine first")
 
-    with pytest.raises(BusyError, match="Somebody else came first: .* was promoted by 王五 at .*: mine first"):
+    with pytest.raises(BusyError, match="another champion since.* was promoted by 王五 at .*: mine first"):
         promote(place.city, place.settings, place.engine, "t2/lightgbm_offset", TABLE, "李四", "mine", seen, quiet)
 
     assert place.champion == place.versions[2]
