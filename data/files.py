@@ -64,19 +64,22 @@ def held(lock: Path, wait: bool = False) -> Iterator[None]:
 
     The lock belongs to the process: a killed one lets go. With `wait`, for what is held a moment only, wait for it.
     """
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("a+") as file:
+    with _disk_full_explained(lock):
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        # Without a buffer: what a full disk did not take is not tried again at the close.
+        file = lock.open("ab+", buffering=0)
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             file.seek(0)
             raise BusyError(
-                f"{lock.parent.name} is held by process {file.read().strip() or 'unknown'}, which is still at work. "
+                f"{lock.parent.name} is held by process {file.read().decode() or 'unknown'}, which is still at work. "
                 "Wait until it ends, or stop it, and run again."
             ) from error
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+        with _disk_full_explained(lock):
+            file.truncate(0)
+            file.write(str(os.getpid()).encode())
         yield
 
 

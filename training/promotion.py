@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from sqlalchemy import Engine
 
 from data.city import City
-from data.errors import ArtifactError, LedgerError, NotFoundError, RegistryError, RequestError
+from data.errors import ArtifactError, LedgerError, NotFoundError, RegistryError, RequestError, StorageError
 from data.files import held
 from data.progress import Progress
 from data.settings import Settings
@@ -109,7 +109,7 @@ def promote(
     champion = _described(city, settings, artifact, version)
     gate = [row.as_json() for row in rows]
     entry = ledger.append(engine, after, city.name, ledger.PROMOTED, champion, who.strip(), why.strip(), gate)
-    settle(city, settings, engine, progress)
+    _follow(city, settings, engine, entry, progress)
     return entry
 
 
@@ -140,7 +140,7 @@ def roll_back(
         )
     champion = {name: getattr(former, name) for name in _DESCRIBED}
     entry = ledger.append(engine, chain[-1], city.name, ledger.ROLLED_BACK, champion, who.strip(), why.strip())
-    settle(city, settings, engine, progress)
+    _follow(city, settings, engine, entry, progress)
     return entry
 
 
@@ -185,6 +185,17 @@ def _former(city: City, chain: list[Entry], to: str | None) -> Entry:
             f"Name one with --to; see `qianfen ledger show {city.name}`."
         )
     return next(entry for entry in reversed(chain) if entry.model_version == wanted[0])
+
+
+def _follow(city: City, settings: Settings, engine: Engine, entry: Entry, progress: Progress) -> None:
+    """Settle after an entry; where that fails, say that the entry stands."""
+    try:
+        settle(city, settings, engine, progress)
+    except StorageError as error:
+        raise StorageError(
+            f"{entry.said()} That stands as entry {entry.sequence} of the ledger, but the champion's pointer could not "
+            f"be written. {error} The next command that reads the champion finishes it."
+        ) from error
 
 
 def _pointer(entry: Entry, alias_written: bool = False) -> Pointer:

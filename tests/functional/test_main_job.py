@@ -15,7 +15,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 
+from data.errors import GateError, NotFoundError
 from data.files import read_json
 from data.records import Records, ingest, open_records
 from data.report import report_tables
@@ -23,11 +25,14 @@ from data.schemas import TABLES
 from data.synthetic import SEED, build_synthetic_city
 from data.synthetic.truth import read_truth
 from features.snapshots import build_snapshot, open_snapshot
-from serving.demo import run_demo
-from training.champions import load_champion
+from serving.commands import cli
+from serving.database import open_database
+from serving.demo import WHO, run_demo
+from training.champions import load_champion, read_pointer
 from training.labels import entity_labels
+from training.ledger_checks import check_ledger
 from training.metrics import roc_auc
-from training.registry import registered_name
+from training.registry import models_folder, registered_name
 from training.runs import train_city
 
 SUMMARY_KEYS = {
@@ -139,6 +144,7 @@ def test_mlflow_gives_the_bare_trees_and_the_whole_score(demo_settings, demo_cit
     model = load_champion(demo_city, demo_settings)
     X = open_snapshot(records, demo_city.split.test[0], demo_settings).read(list(model.names)).head(50)
     mlflow.set_tracking_uri(demo_settings.mlflow_uri)
+    mlflow.set_registry_uri(demo_settings.mlflow_uri)
     uri = f"models:/{registered_name(demo_city)}@champion"
 
     booster = mlflow.lightgbm.load_model(uri)
@@ -194,3 +200,36 @@ def _with_later_rows(records, folder, first_day, n):
         later = pa.table(shuffled).select(table.column_names).cast(table.schema)
         pq.write_table(pa.concat_tables([table, later]), folder / "tables" / path.name)
     return Records(records.city_name, folder, f"{records.records_id}-later", records.manifest)
+
+
+def test_the_demo_promoted_through_the_gate_and_its_ledger_is_whole(demo_settings, demo_city):
+    engine = open_database(demo_settings.database_url)
+
+    check = check_ledger(demo_city, demo_settings, engine)
+    again = CliRunner().invoke(cli, ["promote", "synthetic", "--who", "李四", "--why", "again"], obj=demo_settings)
+
+    (entry,) = check.entries
+    assert (check.findings, check.notes) == ([], [])
+    assert (entry.who, entry.model_version) == (WHO, load_champion(demo_city, demo_settings).model_version)
+    verdicts = {(row["what"], row.get("against")): row["verdict"] for row in entry.gate_rows}
+    assert verdicts["AUC", "card"] == verdicts["The artifact is complete", None] == "passed"
+    assert ("AUC", "champion") not in verdicts
+    assert any(what.startswith("AUC, size") for what, _ in verdicts)
+    assert "refused" not in verdicts.values()
+    assert isinstance(again.exception, NotFoundError)
+    assert f"was promoted by {WHO}" in str(again.exception)
+
+
+def test_a_worse_challenger_is_refused_and_the_champion_stays(demo_settings, demo_city, monkeypatch):
+    champion = load_champion(demo_city, demo_settings)
+    folder = models_folder(demo_city, demo_settings) / read_pointer(demo_city, demo_settings).artifact
+    monkeypatch.setattr("serving.promotions.challenger_of", lambda *_: f"{folder.parent.name}/expert_card")
+
+    answer = CliRunner().invoke(
+        cli, ["promote", "synthetic", "--who", "李四", "--why", "bad", "--re-anchor"], obj=demo_settings
+    )
+
+    assert isinstance(answer.exception, GateError)
+    assert answer.exception.exit_code == 15
+    assert "refused     AUC, against champion" in answer.output
+    assert load_champion(demo_city, demo_settings).model_version == champion.model_version

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+import subprocess
 from datetime import UTC, datetime
 
 import pytest
 from click.testing import CliRunner
 from sqlalchemy import update
 
+from data.errors import StorageError
 from data.files import read_json, write_json
 from features.catalogue import load_catalogue
 from serving.commands import cli
 from serving.database import GradeRow, open_database
 from serving.reproduction import reproduce_scores
+from tests.functional.test_full_disk import small_disk
 from tests.functional.test_service import running
 from training import promotion
 from training.artifact import save_artifact
+from training.champions import load_champion, read_pointer
 from training.gate import PASSED, Row
-from training.promotion import promote, roll_back
+from training.ledger import broken_links, entries, newest
+from training.promotion import promote, roll_back, settle
+
+__all__ = ["small_disk"]
 
 
 def quiet(_line):
@@ -155,3 +162,36 @@ def test_the_ledger_is_shown_with_names_and_reasons(place):
     assert f"rolled back to {city.model.model_version}, by 王五" in shown
     assert "gate: 1 of 1 rows passed, none refused" in shown
     assert "passed      AUC" in table
+
+
+def test_a_promotion_on_a_full_disk_leaves_the_old_champion_or_the_new(place, small_disk):
+    city, _ = place
+    subprocess.run(["mount", "-o", "remount,size=8m", str(small_disk)], check=True)
+    models = small_disk / "cities" / "toy" / "models"
+    shutil.copytree(city.settings.var / "cities" / "toy" / "models", models)
+    (models / "champion.json").unlink()
+    settings = dataclasses.replace(city.settings, var=small_disk, database_url=f"sqlite:///{small_disk / 'q.db'}")
+    engine, filler, said = open_database(settings.database_url), small_disk / "filler", []
+    for room in range(0, 400_000, 4_096):
+        filler.write_bytes(bytes(max(shutil.disk_usage(small_disk).free - room, 0)))
+        try:
+            after = newest(engine, "toy")
+            folder = f"t{1 if after else 2}/lightgbm_offset"
+            promote(city.city, settings, engine, folder, [Row("AUC", PASSED)], "李四", "better", after, quiet)
+        except StorageError as error:
+            said.append(str(error))
+        filler.unlink()
+        chain = entries(engine, "toy")
+        settle(city.city, settings, engine, quiet)
+        assert broken_links(chain) == []
+        assert (read_pointer(city.city, settings) is None) == (chain == [])
+        if chain:
+            assert load_champion(city.city, settings).model_version == chain[-1].model_version
+        if len(chain) == 2:
+            break
+    engine.dispose()
+    assert len(chain) == 2
+    # It was full before the entry, and after it.
+    assert any("The ledger of promotions could not be written to" in text for text in said)
+    assert any("That stands as entry" in text for text in said)
+    assert not list(small_disk.glob("**/*.partial"))

@@ -8,13 +8,15 @@ import shutil
 import pytest
 from sqlalchemy import delete
 
-from data.errors import ArtifactError, BusyError, LedgerError, NotFoundError, RegistryError, RequestError
+from data.errors import ArtifactError, BusyError, LedgerError, NotFoundError, RegistryError, RequestError, StorageError
 from data.files import read_json, write_json
 from features.catalogue import load_catalogue
+from features.store import Claim
 from serving.database import open_database
 from training import promotion
 from training.artifact import save_artifact
 from training.champions import load_champion, read_pointer, write_challenger
+from training.claims import ledger_claims
 from training.gate import PASSED, REFUSED, Row
 from training.ledger import ADOPTED, LEDGER, PROMOTED, ROLLED_BACK, entries, newest
 from training.ledger_checks import check_ledger
@@ -73,7 +75,7 @@ class Place:
             folder = self.models / f"t{number}" / "lightgbm_offset"
             folder.mkdir(parents=True)
             model = dataclasses.replace(graded_city.model, platt=(-0.2 * number, 0.9))
-            manifest = {"city": "toy", "catalogue_hash": load_catalogue().hash}
+            manifest = {"city": "toy", "catalogue_hash": load_catalogue().hash, "snapshots": {"test": [f"s{number}"]}}
             self.versions.append(save_artifact(model, folder, manifest).model_version)
 
     def promote(self, number, who="李四", why="it is better"):
@@ -245,6 +247,22 @@ def test_of_two_people_who_saw_the_same_state_the_second_is_told(place):
         promote(place.city, place.settings, place.engine, "t2/lightgbm_offset", TABLE, "李四", "mine", seen, quiet)
 
     assert place.champion == place.versions[2]
+
+
+def test_what_a_model_in_the_ledger_stands_on_is_claimed_while_its_artifact_is_anywhere(place):
+    place.promote(2)
+
+    claims = ledger_claims(place.city, place.settings, place.chain)
+    assert [claim.by for claim in claims] == [
+        f"in the ledger as lightgbm_offset {version}" for version in place.versions[:2]
+    ]
+    assert claims[1].snapshot_ids == {"s2"}
+
+    shutil.rmtree(place.models / "t2")
+    registered = [Claim(f"registered as lightgbm_offset {place.versions[1]}", frozenset(["s2"]))]
+    assert len(ledger_claims(place.city, place.settings, place.chain, registered)) == 1
+    with pytest.raises(StorageError, match=f"The ledger names model {place.versions[1]}. The artifact"):
+        ledger_claims(place.city, place.settings, place.chain)
 
 
 def test_what_was_trained_last_is_the_challenger_until_it_is_promoted(place):
