@@ -1,0 +1,57 @@
+"""Explainable boosting machines of interpret: a curve for each indicator, and with pairs a map for some pairs."""
+
+from __future__ import annotations
+
+import warnings
+from functools import partial
+from typing import Any
+
+import numpy as np
+from joblib import parallel_config
+
+from training.fitting import Recipe
+from training.rivals.rival import FittedRival, Floats, Rival, informative, stored_bytes
+from training.rows import Rows
+
+
+def _fit(settings: dict[str, Any], is_monotone: bool, rows: Rows, recipe: Recipe, seed: int) -> FittedRival:
+    # It takes seconds to import.
+    from interpret.glassbox import ExplainableBoostingClassifier
+
+    kept = informative(rows.X)
+    threads = recipe.lightgbm["num_threads"]
+    directions = np.array(recipe.lightgbm["monotone_constraints"])[kept].tolist()
+    model = ExplainableBoostingClassifier(
+        feature_types=["continuous"] * len(kept),
+        monotone_constraints=directions if is_monotone else None,
+        n_jobs=threads,
+        random_state=seed,
+        **settings,
+    )
+    # The work is compiled and lets go of Python's lock: threads do, and no process has to be started.
+    with warnings.catch_warnings(), parallel_config(backend="threading", n_jobs=threads):
+        warnings.filterwarnings("ignore", "Missing values detected")
+        model.fit(rows.X[:, kept], rows.y, sample_weight=rows.weight)
+
+    def log_odds(X: Floats) -> Floats:
+        return np.asarray(model.decision_function(X[:, kept]))
+
+    return FittedRival(log_odds, stored_bytes((kept, model)))
+
+
+BOOSTED_PAIRS = Rival(
+    "boosted_pairs",
+    "interpret's explainable boosting machine as it comes: curves and pairs, no direction kept",
+    "a value of its own on each curve",
+    "with pairs",
+    partial(_fit, {}, False),
+    package="interpret",
+)
+BOOSTED_TERMS = Rival(
+    "boosted_terms",
+    "interpret's explainable boosting machine, one curve for each indicator, monotone",
+    "a value of its own on each curve",
+    "yes",
+    partial(_fit, {"interactions": 0}, True),
+    package="interpret",
+)
