@@ -28,11 +28,12 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-install-extra: $(VENV)/.installed-extra ## Install what only benchmarks (peers) and Spark need
+install-extra: $(VENV)/.installed-extra ## Install what only benchmarks (peers), Spark and one rival need
 
-$(VENV)/.installed-extra: $(VENV)/.installed requirements-extra.lock
-	@echo "Installing the peers of the benchmarks and PySpark (700 MB); this takes one to three minutes."
+$(VENV)/.installed-extra: $(VENV)/.installed requirements-extra.lock requirements-rivals.lock
+	@echo "Installing the peers of the benchmarks, PySpark and optbinning (1 GB); this takes one to three minutes."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-extra.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-rivals.lock
 	@touch $@
 
 demo: install ## From records to a graded, explained, served entity (CITY=synthetic|toronto, ENTITIES=50000)
@@ -73,11 +74,15 @@ reference: install ## Write the reference pages in docs/ from the declarations
 COMPILE := $(BIN)/pip-compile --quiet --allow-unsafe --generate-hashes --strip-extras --no-header \
 	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
-lock: install ## Renew requirements.lock and requirements-extra.lock from pyproject.toml
+lock: install ## Renew the lock files from pyproject.toml
 	@$(BIN)/python -m pip install --quiet pip-tools
 	@$(COMPILE) --extra dev --output-file requirements.lock pyproject.toml
 	@$(COMPILE) --extra bench --extra spark --constraint requirements.lock \
 	  --output-file requirements-extra.lock pyproject.toml
+	@# optbinning's solver asks for protobuf 6 and runs with the 7 of the rest: its lock leaves protobuf out.
+	@awk '/^[a-z]/ { is_protobuf = /^protobuf==/ } !is_protobuf' requirements.lock > $(VENV)/without-protobuf.txt
+	@$(filter-out --allow-unsafe,$(COMPILE)) --unsafe-package protobuf --extra rivals \
+	  --constraint $(VENV)/without-protobuf.txt --output-file requirements-rivals.lock pyproject.toml
 
 clean: ## Remove what was built (var/), keep .venv
 	@rm -rf var build dist ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -132,10 +132,11 @@ def intervals(
             continue
         for name, value in metrics(*drawn).items():
             found[name].append(value)
-    return {name: _interval(values[0], np.array(values[1:]), n_draws, level) for name, values in found.items()}
+    return {name: interval_of(values[0], np.array(values[1:]), n_draws, level) for name, values in found.items()}
 
 
-def _interval(value: float, drawn: NDArray[np.float64], n_draws: int, level: float) -> Interval:
+def interval_of(value: float, drawn: NDArray[np.float64], n_draws: int, level: float = LEVEL) -> Interval:
+    """Return a figure with the interval that its values over the draws span; NaN where it is not defined on a draw."""
     defined = drawn[~np.isnan(drawn)]
     if 2 * len(defined) < n_draws:
         return Interval(float(value), math.nan, math.nan, len(defined))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import lightgbm as lgb
 import numpy as np
@@ -95,11 +95,27 @@ def window_shifted(model: AdditiveModel, full: Rows, short: Rows | None) -> Addi
     """
     if short is None:
         return model
+    return replace(model, platt=shifted_platt(model, full, short))
+
+
+class Scorer(Protocol):
+    """Whatever ranks rows, on probabilities."""
+
+    @property
+    def platt(self) -> tuple[float, float]:
+        """Intercept and slope of the calibration."""
+
+    def raw_score(self, X: NDArray[np.float64], /) -> NDArray[np.float64]:
+        """Return log-odds before calibration (n,)."""
+
+
+def shifted_platt(model: Scorer, full: Rows, short: Rows) -> tuple[float, float]:
+    """Return the calibration with what a shorter label window misses added: `full` and `short` as `window_shifted`."""
     a, b = model.platt
     shift = fit_intercept(a + b * model.raw_score(full.X), full.y) - fit_intercept(
         a + b * model.raw_score(short.X), short.y
     )
-    return replace(model, platt=(a + shift, b))
+    return a + shift, b
 
 
 def anchored(model: AdditiveModel, population: NDArray[np.float64]) -> AdditiveModel:

@@ -25,7 +25,7 @@ from training.additive import AdditiveModel
 from training.artifact import load_artifact
 
 ALIAS, CHALLENGER_ALIAS = "champion", "challenger"
-_TRAINING_TAG, _STUDY_TAG = "training_id", "study_id"
+_TRAINING_TAG, _STUDY_TAG, _COMPARISON_TAG = "training_id", "study_id", "comparison_id"
 
 
 def registered_name(city: City) -> str:
@@ -116,6 +116,33 @@ def _flat(content: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     for name, value in content.items():
         flat |= _flat(value, f"{above}{name}.") if isinstance(value, Mapping) else {f"{above}{name}": value}
     return flat
+
+
+def log_comparison(city: City, settings: Settings, content: Mapping[str, Any], folder: Path) -> str:
+    """Log a comparison with rivals as a run, unless that was done; return the run's id.
+
+    `content` is what comparison.json in `folder` holds: every figure goes in with its interval. RegistryError where
+    MLflow does not take it.
+    """
+    figures = {
+        f"{name}.{where}.{kind}.{metric}.{part}": figure[part]
+        for name, rival in content["rivals"].items()
+        for where in ("folds", "test")
+        for kind, by_metric in rival.get(where, {}).items()
+        for metric, figure in by_metric.items()
+        for part in ("value", "low", "high")
+        if figure[part] is not None
+    }
+    with _mlflow(settings) as mlflow:
+        experiment = _set_experiment(mlflow, city, settings)
+        done = f"tags.{_COMPARISON_TAG} = '{folder.name}' and attributes.status = 'FINISHED'"
+        if found := mlflow.MlflowClient().search_runs([experiment], done, max_results=1):
+            return str(found[0].info.run_id)
+        with mlflow.start_run(run_name=f"compare {city.name}", tags={_COMPARISON_TAG: folder.name}) as run:
+            mlflow.log_params({name: content[name] for name in ("champion", "n_draws", "level")})
+            mlflow.log_metrics(figures)
+            mlflow.log_artifacts(str(folder))
+            return str(run.info.run_id)
 
 
 def register_challenger(city: City, settings: Settings, run_id: str, folder: Path) -> str:

@@ -14,7 +14,7 @@ from training.rivals.rival import FittedRival, Floats, Rival, stored_bytes
 from training.rows import Rows
 
 RIDGE = 1.0
-"""Strength of the penalty on squared weights, as scikit-learn's C = 1: a range that hardly anybody is in gets little."""
+"""Strength of the penalty on squared weights, as scikit-learn's C = 1: a range with hardly a row gets little."""
 
 
 def _expert_card(rows: Rows, recipe: Recipe, _seed: int) -> FittedRival:

@@ -50,7 +50,11 @@ class FittedRival:
 
     def calibrated(self, later: Rows) -> FittedRival:
         """Return the rival with Platt scaling fitted on rows of a later period; LabelError where that cannot be."""
-        return replace(self, platt=fit_logistic(self.raw_score(later.X), later.y, later.weight))
+        return self.with_platt(fit_logistic(self.raw_score(later.X), later.y, later.weight))
+
+    def with_platt(self, platt: tuple[float, float]) -> FittedRival:
+        """Return the rival with another calibration."""
+        return replace(self, platt=platt)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
 from training.fitting import Recipe, fit_uncalibrated
-from training.rivals.rival import FittedRival, Rival, informative, stored_bytes
+from training.rivals.rival import FittedRival, Floats, Rival, informative, stored_bytes
 from training.rows import Rows
 
 
@@ -39,7 +39,12 @@ def _hist_gradient_boosting(rows: Rows, recipe: Recipe, seed: int) -> FittedRiva
     )
     with threadpool_limits(like["num_threads"], user_api="openmp"):
         model.fit(rows.X[:, kept], rows.y, sample_weight=rows.weight)
-    return FittedRival(lambda X: model.decision_function(X[:, kept]), stored_bytes((kept, model)))
+
+    def log_odds(X: Floats) -> Floats:
+        with threadpool_limits(like["num_threads"], user_api="openmp"):
+            return np.asarray(model.decision_function(X[:, kept]))
+
+    return FittedRival(log_odds, stored_bytes((kept, model)))
 
 
 _NATIVE = "the side of each split that history chose"
