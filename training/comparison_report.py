@@ -12,7 +12,7 @@ from data.city import Period
 from training.bootstrap import DRAWS, LEVEL
 from training.comparison import Comparison, Contest
 from training.plots import EXPERT, LEARNED, NEUTRAL
-from training.rivals import CHAMPION, RIVALS
+from training.rivals import CHAMPION, RIVALS, Rival
 from training.rows import Rows
 from training.splits import Stage
 
@@ -29,7 +29,7 @@ LOWER_IS_BETTER = ("brier_score", "expected_calibration_error")
 _PLACES = {"folds": "over the folds", "test": "on the test"}
 
 
-def as_json(comparison: Comparison) -> dict[str, Any]:
+def as_json(comparison: Comparison, rivals: Sequence[Rival] = RIVALS) -> dict[str, Any]:
     """Return the comparison as it is kept; the pages are written from this alone."""
     return {
         "city": comparison.city.name,
@@ -45,7 +45,7 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
         "rivals": {
             rival.name: {"what": rival.what, "missing": rival.missing, "additive": rival.additive}
             | _results(rival.name, comparison.over_folds, comparison.on_test)
-            for rival in RIVALS
+            for rival in rivals
         },
     }
 

@@ -1,0 +1,189 @@
+"""The champion against rivals: the same rows and draws, folds that leave the test alone, and who wins said first."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data.city import Period, load_city
+from data.errors import LabelError
+from features.catalogue import load_catalogue
+from training.bootstrap import interval
+from training.comparison import Comparison, Trial, comparison_folds, contest, fold_trials
+from training.comparison_report import as_json, difference_plot, lines, page, short_page, verdict, winners
+from training.fitting import Recipe
+from training.folds import Fold, FoldRows, known_on
+from training.metrics import average_precision, roc_auc
+from training.rivals import CHAMPION, FittedRival, Rival
+from training.rivals.past_rate import PAST_RATE
+from training.rivals.ranges import EXPERT_CARD
+from training.rows import Rows
+
+NAMES = load_catalogue().names
+PAST = NAMES.index("failed_inspections")
+
+
+def some_rows(seed: int, n: int = 400, day: str = "2020-01-01") -> Rows:
+    """Rows of 200 entities or fewer in which past failures foretell violations."""
+    generator = np.random.default_rng(seed)
+    X = np.full((n, len(NAMES)), np.nan)
+    X[:, PAST] = generator.beta(2, 6, n)
+    y = (generator.random(n) < X[:, PAST]).astype(np.int8)
+    keys = pd.DataFrame({"entity_id": [f"E{i % 200}" for i in range(n)], "as_of_date": pd.Timestamp(day)})
+    return Rows(X, y, keys, ())
+
+
+def oracle(rows: Rows, _recipe: Recipe, _seed: int) -> FittedRival:
+    """Rank by a number that nobody else may see: the label, hidden in a column."""
+    return FittedRival(lambda X: np.nan_to_num(X[:, 0]) + 0.01 * np.arange(len(X)) / len(X), 1)
+
+
+def nothing(_rows: Rows, _recipe: Recipe, _seed: int) -> FittedRival:
+    raise LabelError("Rows must be many, got few.")
+
+
+ORACLE = Rival("oracle", "knows", "none", "yes", oracle)
+REFUSED = Rival("refused", "fails", "none", "yes", nothing)
+ABSENT = Rival("absent", "is not here", "none", "yes", oracle, package="no_such_package")
+
+
+@pytest.fixture(scope="module")
+def recipe():
+    here = Recipe.of(load_city("synthetic"), threads=1)
+    return replace(here, num_boost_round=5, lightgbm={**here.lightgbm, "min_data_in_leaf": 20})
+
+
+@pytest.fixture
+def trials():
+    """Two folds whose test rows carry their label in the first column."""
+    tests = [some_rows(2, day="2020-06-01"), some_rows(3, day="2020-12-01")]
+    for test in tests:
+        test.X[:, 0] = test.y
+    return [Trial(some_rows(1), test) for test in tests]
+
+
+def quiet(_message: str) -> None:
+    """Progress that nobody watches."""
+
+
+def test_figures_over_folds_are_the_means_of_the_folds(trials, recipe):
+    found = contest(trials, recipe, 7, quiet, [CHAMPION, PAST_RATE], n_draws=20)
+
+    fitted = PAST_RATE.fit(trials[0].train, recipe, 7)
+    scores = [(trial.test.y, fitted.raw_score(trial.test.X)) for trial in trials]
+    assert found.measured["past_rate"].figures["roc_auc"].value == pytest.approx(np.mean([roc_auc(*s) for s in scores]))
+    assert found.measured["past_rate"].figures["average_precision"].value == pytest.approx(
+        np.mean([average_precision(*s) for s in scores])
+    )
+
+
+def test_intervals_are_those_of_the_bootstrap_by_entity(trials, recipe):
+    (trial, _) = trials
+    found = contest([trial], recipe, 7, quiet, [CHAMPION, PAST_RATE], n_draws=50)
+
+    score = PAST_RATE.fit(trial.train, recipe, 7).raw_score(trial.test.X)
+    expected = interval(roc_auc, trial.test.y, score, trial.test.entity_ids, n_draws=50, seed=7)
+    assert found.measured["past_rate"].figures["roc_auc"].as_json() == pytest.approx(expected.as_json())
+
+
+def test_differences_are_paired_and_the_champions_own_is_nothing(trials, recipe):
+    found = contest(trials, recipe, 7, quiet, [CHAMPION, ORACLE], n_draws=50)
+
+    champion, best = found.measured[CHAMPION.name], found.measured["oracle"]
+    assert {(d.value, d.low, d.high) for d in champion.against_champion.values()} == {(0.0, 0.0, 0.0)}
+    assert best.figures["roc_auc"].value == 1.0
+    difference = best.against_champion["roc_auc"]
+    assert difference.value == pytest.approx(1.0 - champion.figures["roc_auc"].value)
+    # One is always perfect, so the difference moves as the champion alone does.
+    assert difference.high - difference.low == pytest.approx(
+        champion.figures["roc_auc"].high - champion.figures["roc_auc"].low
+    )
+
+
+def test_rivals_that_are_not_installed_or_refuse_the_rows_are_left_out_with_the_reason(trials, recipe):
+    found = contest(trials, recipe, 7, quiet, [CHAMPION, ABSENT, REFUSED], n_draws=5)
+
+    assert list(found.measured) == [CHAMPION.name]
+    assert found.left_out == {
+        "absent": "no_such_package is not installed. Run `make install-extra`.",
+        "refused": "Rows must be many, got few.",
+    }
+
+
+def test_folds_learn_nothing_that_the_test_holds():
+    for name in ("synthetic", "toronto", "chicago"):
+        city = load_city(name)
+        begins = city.split.test.start if isinstance(city.split.test, Period) else min(city.split.test)
+
+        folds = comparison_folds(city)
+
+        assert len(folds) == 3
+        assert all(known_on(city, fold.test) <= begins for fold in folds)
+
+
+def test_folds_of_the_synthetic_city_are_its_half_years():
+    folds = comparison_folds(load_city("synthetic"))
+
+    assert [fold.test for fold in folds] == [(date(2023, 12, 29),), (date(2024, 6, 28),), (date(2024, 12, 27),)]
+
+
+@pytest.fixture(scope="module")
+def contents(recipe):
+    """What is kept of a comparison in which the oracle wins, and of one in which nobody does."""
+
+    def compared(rivals):
+        rows = [some_rows(2), some_rows(3)]
+        for test in rows:
+            test.X[:, 0] = test.y
+        train, (fold_test, test) = some_rows(1), rows
+        fold = FoldRows(Fold(1, (date(2019, 7, 1),), (date(2020, 1, 1),)), train, fold_test)
+        over_folds = contest(fold_trials([fold]), recipe, 7, quiet, rivals, n_draws=50)
+        calibrate = Trial(train, test, lambda fitted: fitted.calibrated(train))
+        on_test = contest([calibrate], recipe, 7, quiet, rivals, n_draws=50)
+        content = as_json(Comparison(load_city("toronto"), (fold,), over_folds, on_test, test), rivals)
+        return json.loads(json.dumps(content, allow_nan=False))
+
+    return compared([CHAMPION, ORACLE, ABSENT]), compared([CHAMPION, EXPERT_CARD])
+
+
+def test_a_rival_that_wins_is_named_in_the_first_sentence(contents):
+    won, _ = contents
+
+    assert winners(won, "folds", "roc_auc") == ["oracle"]
+    assert verdict(won)[0].startswith("**oracle ranks better than the champion over the folds**")
+    assert page(won).startswith("- **oracle ranks better")
+    assert short_page(won).startswith("**oracle ranks better")
+    assert lines(won)[0].startswith("oracle ranks better")
+
+
+def test_where_nobody_wins_the_first_sentence_says_so(contents):
+    _, stood = contents
+
+    assert winners(stood, "folds", "roc_auc") == []
+    assert verdict(stood)[0].startswith("**No rival ranks better than the champion over the folds**")
+
+
+def test_a_lower_brier_score_is_better(contents):
+    won, _ = contents
+    won["rivals"]["oracle"]["test"]["against_champion"]["brier_score"] = {"value": -0.1, "low": -0.2, "high": -0.05}
+
+    assert winners(won, "test", "brier_score") == ["oracle"]
+
+
+def test_the_page_holds_every_rival_that_was_measured_and_why_others_were_not(contents):
+    won, _ = contents
+
+    assert page(won).count("| oracle |") == 2
+    assert "Left out: absent. no_such_package is not installed." in page(won)
+    assert "calibration error" in page(won)
+
+
+def test_the_picture_shows_every_rival_but_the_champion(contents):
+    won, _ = contents
+
+    assert [label.get_text() for label in difference_plot(won).axes[0].get_yticklabels()] == ["oracle"]
