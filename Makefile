@@ -79,10 +79,12 @@ lock: install ## Renew the lock files from pyproject.toml
 	@$(COMPILE) --extra dev --output-file requirements.lock pyproject.toml
 	@$(COMPILE) --extra bench --extra spark --constraint requirements.lock \
 	  --output-file requirements-extra.lock pyproject.toml
-	@# optbinning's solver asks for protobuf 6 and runs with the 7 of the rest: its lock leaves protobuf out.
+	@# optbinning's solver asks for protobuf 6 and runs with the 7 of the rest: its lock holds only what the rest lacks.
 	@awk '/^[a-z]/ { is_protobuf = /^protobuf==/ } !is_protobuf' requirements.lock > $(VENV)/without-protobuf.txt
-	@$(filter-out --allow-unsafe,$(COMPILE)) --unsafe-package protobuf --extra rivals \
-	  --constraint $(VENV)/without-protobuf.txt --output-file requirements-rivals.lock pyproject.toml
+	@$(COMPILE) --no-annotate --extra rivals --constraint $(VENV)/without-protobuf.txt \
+	  --output-file $(VENV)/rivals.txt pyproject.toml
+	@awk -F== 'NR == FNR { known[$$1] = 1; next } /^[a-z]/ { is_new = !($$1 in known) } is_new' \
+	  requirements.lock $(VENV)/rivals.txt > requirements-rivals.lock
 
 clean: ## Remove what was built (var/), keep .venv
 	@rm -rf var build dist ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

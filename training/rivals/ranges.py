@@ -55,14 +55,17 @@ def held(card: ExpertCard, directions: tuple[int, ...]) -> NDArray[np.bool_]:
 
 def fit_weights(columns: Floats, not_negative: NDArray[np.bool_], rows: Rows) -> Floats:
     """Return intercept and weights of a logistic regression, some of them held at 0 or above."""
-    with_one = np.column_stack([np.ones(len(columns)), columns])
-    counts = np.ones(len(rows.y)) if rows.weight is None else rows.weight
+    # Rows in the same ranges are taken together: few cards tell every row from every other.
+    patterns, group = np.unique(columns, axis=0, return_inverse=True)
+    weight = np.ones(len(rows.y)) if rows.weight is None else rows.weight
+    counts, positives = np.bincount(group, weight), np.bincount(group, weight * rows.y)
+    with_one = np.column_stack([np.ones(len(patterns)), patterns])
 
     def loss(weights: Floats) -> tuple[float, Floats]:
         log_odds = with_one @ weights
         penalised = np.concatenate([[0.0], weights[1:]])
-        value = counts @ (np.logaddexp(0.0, log_odds) - rows.y * log_odds) + RIDGE / 2 * penalised @ penalised
-        return float(value), with_one.T @ (counts * (sigmoid(log_odds) - rows.y)) + RIDGE * penalised
+        value = counts @ np.logaddexp(0.0, log_odds) - positives @ log_odds + RIDGE / 2 * penalised @ penalised
+        return float(value), with_one.T @ (counts * sigmoid(log_odds) - positives) + RIDGE * penalised
 
     bounds = [(None, None), *((0.0, None) if hold else (None, None) for hold in not_negative)]
     start = np.zeros(with_one.shape[1])
