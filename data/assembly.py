@@ -16,9 +16,10 @@ from pathlib import Path
 import duckdb
 
 from data.errors import StorageError
-from data.parts import Part, order_of, write_parquet
+from data.parts import Part
 from data.quality import literal, quote
 from data.schemas import Table
+from data.writing import order_of, write_parquet
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
+from data.connection import MACROS
 from data.errors import ConfigurationError
-from data.parts import MACROS
 
 _MACRO = re.compile(r"((?:^--.*\n)*)^CREATE OR REPLACE MACRO (\w+)\(([^)]*)\) AS( TABLE)?", re.MULTILINE)
 _EXAMPLE = re.compile(r"> (.+) => (.+)")

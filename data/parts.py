@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any
 
-import duckdb
-import pyarrow as pa
-
 from data.city import City, SourceFile
-from data.codes import regions
+from data.connection import connect, macro_hashes
 from data.errors import SchemaError, StorageError, did_you_mean
 from data.files import (
     atomic_folder,
@@ -31,15 +29,27 @@ from data.files import (
     write_sealed,
 )
 from data.progress import Progress
-from data.quality import literal, quote
+from data.quality import literal
 from data.schemas import TABLES, Table
 from data.settings import Settings
 from data.sources import Delivery, Sources, is_pattern, staged
 from data.staging import select_of, stage
-from data.uscc import valid_usccs
+from data.writing import count, write_files
 
-MACROS = Path(__file__).parent / "macros"
-_CODE = ("data.schemas", "data.quality", "data.parts", "data.sources", "data.rows", "data.staging", "data.uscc")
+_CODE = (
+    "data.schemas",
+    "data.quality",
+    "data.parts",
+    "data.connection",
+    "data.sources",
+    "data.rows",
+    "data.staging",
+    "data.uscc",
+    "data.writing",
+)
+# Each holds its rows in memory: more at once would take more of it than they save time.
+_AT_ONCE = 4
+_MEMORY_PERCENT = 80
 _FILES = ("accepted", "named", "quarantine", "merged")
 _ROWS_OF = re.compile(r"rows_of\(\s*'([^']+)'\s*\)")
 
@@ -93,28 +103,54 @@ def plan_parts(city: City, sources: Sources, table: str) -> list[Plan]:
     extracts = {file.path: sources.extracts[file.path] for file in files if not is_pattern(file)}
     deliveries: list[Delivery | None] = [*sources.of_pattern(patterns[0].path)] if patterns else [None]
     declared = [file.model_dump() for file in files]
-    common = (table, sha256_of(mapping), _macros(), source_fingerprint(*_CODE), declared, str(city.sources.taken_on))
+    code = (macro_hashes(), source_fingerprint(*_CODE))
+    common = (table, sha256_of(mapping), *code, declared, str(city.sources.taken_on))
     return [Plan(TABLES[table], mapping, files, d, fingerprint(common, extracts, str(d))) for d in deliveries]
 
 
-def have_part(plan: Plan, city: City, settings: Settings, progress: Progress) -> Part:
-    """Return a part; build it unless it is there, whole and undamaged."""
-    folder = settings.var / "cities" / city.name / "parts" / f"{plan.table.name}-{plan.part_id}"
+def have_parts(plans: Sequence[Plan], city: City, settings: Settings, progress: Progress) -> list[Part]:
+    """Return the parts of plans in their order; build those that are not there, whole and undamaged.
+
+    Several are built at once and share the threads: one part alone keeps only one of them busy for most of the time.
+    """
+    n_missing = sum(not (_folder(plan, city, settings) / "manifest.json").is_file() for plan in plans)
+    at_once = max(1, min(_AT_ONCE, settings.threads, n_missing))
+    # A delivery may stand in several plans: it came, was corrected, and came again as it was.
+    once = {plan.part_id: plan for plan in plans}
+    with ThreadPoolExecutor(at_once) as executor:
+        futures = {id_: executor.submit(_have_part, plan, city, settings, at_once) for id_, plan in once.items()}
+        try:
+            return [_told(futures[plan.part_id].result(), progress) for plan in plans]
+        except BaseException:
+            # What others are at is brought to its end and kept; nothing more is begun.
+            executor.shutdown(cancel_futures=True)
+            raise
+
+
+def _told(had: tuple[Part, list[str]], progress: Progress) -> Part:
+    part, said = had
+    for line in said:
+        progress(line)
+    return part
+
+
+def _have_part(plan: Plan, city: City, settings: Settings, at_once: int) -> tuple[Part, list[str]]:
+    """Return a part and what to say of it."""
+    folder, said = _folder(plan, city, settings), []
     of = f"{plan.table.name} of {plan.delivery.path}" if plan.delivery else plan.table.name
     if (folder / "manifest.json").is_file():
         if not damage_of_part(folder):
-            progress(f"  {of}: unchanged, skipped")
-            return Part(plan, folder, read_sealed(folder / "manifest.json"))
-        progress(f"  {of}: what was kept of it is damaged, read again")
+            return Part(plan, folder, read_sealed(folder / "manifest.json")), [f"  {of}: unchanged, skipped"]
+        said.append(f"  {of}: what was kept of it is damaged, read again")
         remove_folder(folder)
     with atomic_folder(folder) as beside:
-        counts = _build(plan, city, settings, beside)
+        counts = _build(plan, city, settings, at_once, beside)
         about = {"part_id": plan.part_id, "delivery": vars(plan.delivery) if plan.delivery else None}
         write_sealed(beside / "manifest.json", {**about, **counts, "sha256": _hashes(beside)})
-    part = Part(plan, folder, read_sealed(folder / "manifest.json"))
-    named = f", {part.manifest['n_named']:,} to be linked by name" if part.manifest["n_named"] else ""
-    progress(f"  {of}: {part.manifest['n_accepted']:,} rows{named}, {part.manifest['n_quarantined']:,} to quarantine")
-    return part
+    manifest = read_sealed(folder / "manifest.json")
+    named = f", {manifest['n_named']:,} to be linked by name" if manifest["n_named"] else ""
+    said.append(f"  {of}: {manifest['n_accepted']:,} rows{named}, {manifest['n_quarantined']:,} to quarantine")
+    return Part(plan, folder, manifest), said
 
 
 def damage_of_part(folder: Path) -> Path | None:
@@ -128,42 +164,26 @@ def damage_of_part(folder: Path) -> Path | None:
     return next((folder / f"{name}.parquet" for name in names), None)
 
 
-def connect(
-    threads: int, staging: Path | None = None, city: City | None = None, delivery: Delivery | None = None
-) -> duckdb.DuckDBPyConnection:
-    """Open DuckDB with the macros, and what a mapping reads: variables, and the regions of GB/T 2260."""
-    connection = duckdb.connect(config={"threads": threads, "preserve_insertion_order": True})
-    _create_regions(connection)
-    # The others use the macros of names.sql.
-    for macro in sorted(MACROS.glob("*.sql"), key=lambda path: (path.name != "names.sql", path.name)):
-        connection.execute(macro.read_text(encoding="utf-8"))
-    if staging is not None and city is not None:
-        connection.execute(f"SET VARIABLE source_folder = {literal(str(staging))}")
-        units = [f"{literal(file.path)}: {literal(file.amount_unit or '')}" for file in city.sources.files]
-        connection.execute(f"SET VARIABLE amount_units = MAP {{{', '.join(units)}}}")
-        taken_on = _taken_on(city, delivery)
-        connection.execute(f"SET VARIABLE taken_on = {f'DATE {literal(str(taken_on))}' if taken_on else 'NULL::DATE'}")
-    return connection
-
-
-def _build(plan: Plan, city: City, settings: Settings, folder: Path) -> dict[str, int]:
+def _build(plan: Plan, city: City, settings: Settings, at_once: int, folder: Path) -> dict[str, int]:
     table, mapping = plan.table, plan.mapping
+    taken_on = plan.delivery.received_on if plan.delivery and plan.delivery.received_on else city.sources.taken_on
     with (
         staged(city, settings, plan.files, plan.delivery, _read_by_row(plan)) as staging,
-        connect(settings.threads, staging, city, plan.delivery) as connection,
+        connect(settings.threads // at_once, staging, city, taken_on) as connection,
     ):
         connection.execute(f"SET temp_directory = {literal(str(folder / '.spill'))}")
-        merged = stage(connection, mapping, table, _taken_on(city, plan.delivery), staging)
-        counts = _count(connection, table)
+        connection.execute(f"SET memory_limit = '{_MEMORY_PERCENT // at_once}%'")
+        merged = stage(connection, mapping, table, taken_on, staging)
+        counts = count(connection, table)
         if counts["n_read"] == 0 and plan.delivery is None:
             raise SchemaError(f"{mapping} must yield rows, it yields none. Is the source file empty or filtered away?")
-        _publish(connection, table, folder, merged)
+        write_files(connection, table, folder, merged)
     shutil.rmtree(folder / ".spill", ignore_errors=True)
     return counts
 
 
-def _taken_on(city: City, delivery: Delivery | None) -> date | None:
-    return delivery.received_on if delivery and delivery.received_on else city.sources.taken_on
+def _folder(plan: Plan, city: City, settings: Settings) -> Path:
+    return settings.var / "cities" / city.name / "parts" / f"{plan.table.name}-{plan.part_id}"
 
 
 def _read_by_row(plan: Plan) -> frozenset[str]:
@@ -176,93 +196,6 @@ def _read_by_row(plan: Plan) -> frozenset[str]:
             "Add it to [sources] files."
         )
     return read
-
-
-def _create_regions(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the table behind `region_of_text`: counties by code, with the name that stands before 区, 县 or 市."""
-    known = regions()
-    named = pa.table({"code": list(known), "name": list(known.values())})
-    connection.register("named_regions", named)
-    connection.execute("""
-        CREATE TEMP TABLE regions AS
-        SELECT code, left(code, 2) AS province_code, left(name, len(name) - 1) AS stem
-        FROM named_regions WHERE code NOT LIKE '%00'
-    """)
-    connection.unregister("named_regions")
-
-
-def _count(connection: duckdb.DuckDBPyConnection, table: Table) -> dict[str, int]:
-    named = _is_named(table)
-    accepted = f"len(reasons) = 0 AND NOT ({named})"
-    row = connection.execute(
-        f"""SELECT count(*), count(*) FILTER ({accepted}), count(*) FILTER (len(reasons) = 0 AND {named}),
-            count(*) FILTER (len(reasons) > 0) FROM staged"""
-    ).fetchall()[0]
-    # Check characters are dear to compute: once for each code.
-    codes = connection.sql(
-        f"""SELECT entity_id, count(*) AS n FROM staged
-        WHERE {accepted} AND len(entity_id) = 18 GROUP BY entity_id"""
-    ).to_arrow_table()
-    n_flagged = codes["n"].to_numpy()[~valid_usccs(codes["entity_id"].combine_chunks())].sum()
-    names = ("n_read", "n_accepted", "n_named", "n_quarantined", "n_flagged")
-    return {name: int(n) for name, n in zip(names, (*row, n_flagged), strict=True)}
-
-
-def _publish(connection: duckdb.DuckDBPyConnection, table: Table, folder: Path, merged: bool) -> None:
-    names, named = ", ".join(quote(name) for name in table.column_names), _is_named(table)
-    # What is the same in every row is not carried through the sort.
-    same = _same_in_every_row(connection, table)
-    narrow = ", ".join(quote(name) for name in table.column_names if name not in same)
-    widened = ", ".join(
-        f"{same[name]} AS {quote(name)}" if name in same else quote(name) for name in table.column_names
-    )
-    by_row = "ORDER BY source_file, source_row"
-    queries = {
-        "accepted": f"""SELECT {widened} FROM (
-            SELECT {narrow} FROM staged WHERE len(reasons) = 0 AND NOT ({named}) {order_of(table)}
-        )""",
-        "named": f"SELECT {names} FROM staged WHERE len(reasons) = 0 AND {named} {by_row}",
-        "quarantine": f"SELECT reasons, {names} FROM staged WHERE len(reasons) > 0 {by_row}",
-    }
-    if merged:
-        queries["merged"] = f"""SELECT source_file, source_row, merged_row FROM (
-            SELECT source_file, source_row, unnest(source_rows) AS merged_row FROM staged
-        ) {by_row}, merged_row"""
-    for name, query in queries.items():
-        write_parquet(connection, query, folder / f"{name}.parquet")
-
-
-def _same_in_every_row(connection: duckdb.DuckDBPyConnection, table: Table) -> dict[str, str]:
-    """Return the columns that are null in all rows, and the file where it is one, each with its value in SQL."""
-    optional = [column for column in table.columns if not column.required]
-    counts = ", ".join(f"count({quote(column.name)})" for column in optional)
-    first, last, *given = connection.execute(
-        f"SELECT min(source_file), max(source_file), {counts} FROM staged"
-    ).fetchall()[0]
-    same = {c.name: f"CAST(NULL AS {c.type})" for c, n in zip(optional, given, strict=True) if n == 0}
-    return same | ({"source_file": literal(first)} if first is not None and first == last else {})
-
-
-def write_parquet(connection: duckdb.DuckDBPyConnection, query: str, target: Path) -> None:
-    """Write what a query yields as tables of records are kept; the same rows in the same order give the same bytes."""
-    connection.execute(
-        f"COPY ({query}) TO {literal(str(target))} (FORMAT parquet, COMPRESSION lz4_raw, ROW_GROUP_SIZE 122880)"
-    )
-
-
-def order_of(table: Table) -> str:
-    """Return the ORDER BY of a table of records: an entity's rows lie together, by the day they became known."""
-    columns = dict.fromkeys(("entity_id", "known_at", *table.key, "source_row"))
-    return f"ORDER BY {', '.join(quote(name) for name in columns)}"
-
-
-def _is_named(table: Table) -> str:
-    """Return the condition for a row that has to be linked by its name."""
-    return "false" if table.name == "entities" else "entity_id IS NULL AND entity_name IS NOT NULL"
-
-
-def _macros() -> list[str]:
-    return [sha256_of(path) for path in sorted(MACROS.glob("*.sql"))]
 
 
 def _hashes(folder: Path) -> dict[str, str]:

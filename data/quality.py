@@ -103,6 +103,9 @@ def _rule(broken: str, said: str) -> str:
 
 
 def _raw(column: Column, raw_type: str) -> str:
-    if raw_type == "VARCHAR":
-        return f"nullif(trim(raw.{quote(column.name)}), '')"
-    return f"raw.{quote(column.name)}"
+    value = f"raw.{quote(column.name)}"
+    if raw_type != "VARCHAR":
+        return value
+    # Few texts have blanks at an end, and of ASCII that is seen cheaply; other scripts have blanks of their own.
+    may_change = f"{value} < '!' OR suffix({value}, ' ') OR strlen({value}) <> len({value})"
+    return f"CASE WHEN {may_change} THEN nullif(trim({value}), '') ELSE {value} END"

@@ -24,7 +24,7 @@ from data.files import (
     write_sealed,
 )
 from data.linking import link_parts, linkage_fingerprint
-from data.parts import Part, have_part, plan_parts
+from data.parts import Part, have_parts, plan_parts
 from data.progress import Progress
 from data.schemas import TABLES
 from data.settings import Settings
@@ -105,7 +105,8 @@ def ingest(city: City, settings: Settings, progress: Progress = print, received_
     if missing == []:
         progress(f"Records {records_id} are there already, files and mappings are unchanged: skipped.")
     else:
-        tables = {t: [have_part(plan, city, settings, progress) for plan in parts] for t, parts in plans.items()}
+        parts = iter(have_parts([plan for of_table in plans.values() for plan in of_table], city, settings, progress))
+        tables = {table: [next(parts) for _ in of_table] for table, of_table in plans.items()}
         with atomic_folder(folder) as beside:
             manifest: dict[str, Any] = {"records_id": records_id, "sources": sources.extracts}
             manifest["deliveries"] = [vars(delivery) for delivery in sources.deliveries]

@@ -101,7 +101,10 @@ def _staging_sql(mapping: Path, table: Table, raw_types: dict[str, str], taken_o
     rules = [*row_rules(table), *_taken_on_rules(taken_on)]
     return f"""
         CREATE TABLE staged AS
-        WITH raw AS ({select_of(mapping)}),
+        WITH raw AS (
+            {select_of(mapping)}
+            -- A mapping may end with a comment, which the line ends.
+        ),
         typed AS (SELECT {", ".join(typed)}, {_list_of(type_rules)} AS type_reasons FROM raw),
         whole AS (SELECT * {f"REPLACE ({replaced})" if replaced else ""} FROM typed)
         SELECT * EXCLUDE (type_reasons),

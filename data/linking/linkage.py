@@ -10,16 +10,18 @@ from pathlib import Path
 import duckdb
 
 from data.city import City
+from data.connection import connect
 from data.files import fingerprint, sha256_of, source_fingerprint
 from data.linking.choices import decide_rows
 from data.linking.decisions import read_decisions, verdicts_by_name
 from data.linking.model import FILE, score
 from data.linking.names import REFERENCE_FILES, create_names, load_names
 from data.linking.timeline import Verdict
-from data.parts import Part, connect, write_parquet
+from data.parts import Part
 from data.progress import Progress
 from data.quality import literal
 from data.settings import Settings
+from data.writing import write_parquet
 
 SURE = 1e9
 """Odds of the one entity that bears exactly the name of a row."""

@@ -4,10 +4,12 @@
 -- > parse_date_zh('2023年04月12日') => DATE '2023-04-12'
 -- > parse_date_zh('20/3/2025 14:32:36') => DATE '2025-03-20'
 -- > parse_date_zh('２０２０－１－２') => DATE '2020-01-02'
+-- > parse_date_zh('2020-0１-02') => DATE '2020-01-02'
 -- > parse_date_zh('2023-02-30') => NULL
 CREATE OR REPLACE MACRO parse_date_zh(text) AS
     CASE
-        -- The two commonest forms, a hundred times as fast.
+        -- The commonest forms, a hundred times as fast.
+        WHEN strlen(text) = 10 AND (text LIKE '2___-__-__' OR text LIKE '1___-__-__') THEN TRY_CAST(text AS DATE)
         WHEN regexp_full_match(text, '[0-9]{4}(-[0-9]{1,2}-[0-9]{1,2}|/[0-9]{1,2}/[0-9]{1,2})')
             THEN TRY_CAST(text AS DATE)
         ELSE CAST(

@@ -17,7 +17,7 @@ import duckdb
 import pyarrow as pa
 
 from data.city import Linking
-from data.parts import connect
+from data.connection import connect
 from data.settings import Settings
 from experiments.benchmarks.harness import Report, Row, Run, command_path, measure
 from experiments.linkage.city import add_rows, read_outcomes, write_city

@@ -14,9 +14,9 @@ import os
 import click
 import duckdb
 
+from data.connection import connect
 from data.files import write_atomically
 from data.linking.model import COMPARISONS, FILE, compare
-from data.parts import connect
 from data.quality import literal
 from data.settings import Settings
 from experiments.linkage.names_with_truth import read_names

@@ -144,6 +144,19 @@ def test_a_correction_supersedes_the_row_of_its_key_from_the_day_it_came(toy, na
     assert (counts["n_corrected"], counts["n_repeated"]) == (1, 1)
 
 
+def test_a_delivery_that_comes_again_as_it_was_is_built_once_and_counts_twice(toy):
+    toy.ingest()
+    for amount in (5, 6, 5):
+        toy.deliver("penalties/a.csv", HEAD + f"P1,A1,{amount},2020-01-05\n")
+        records = toy.ingest(date(2020, 3, 1))
+    toy.write("sources/penalties.sql", PENALTIES_SQL + "-- Another text: every part is built anew.\n")
+
+    again = toy.ingest()
+
+    assert len(again.manifest["tables"]["penalties"]["parts"]) == 4
+    assert sha256_of(again.tables["penalties"]) == sha256_of(records.tables["penalties"])
+
+
 def test_what_a_corrected_file_no_longer_has_is_withdrawn_and_may_come_back(toy):
     toy.ingest()
     toy.deliver("penalties/a.csv", HEAD + "P1,A1,500,2020-01-05\n")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from data.city import load_city
 from data.errors import NotFoundError, SchemaError, SourceError
-from data.records import ingest, open_records
+from data.records import ingest, open_records, sha256_of_files
 from data.report import report_tables
 
 
@@ -199,3 +201,43 @@ def test_a_row_that_makes_two_named_records_makes_two_and_no_more(write_city, se
     assert [reasons for reasons, _, _ in quarantine(records, "penalties")] == [
         ["duplicate of an earlier row with the same record_id"]
     ]
+
+
+def test_the_same_files_give_the_same_bytes_with_any_number_of_threads(write_city, settings, tmp_path):
+    folder = write_city()
+    written = []
+    for threads in (1, 2, 5):
+        own = replace(settings, var=tmp_path / f"var-{threads}", threads=threads)
+        written.append(sha256_of_files(brought_in(folder, own).manifest))
+
+    assert written[0] == written[1] == written[2]
+
+
+def test_what_was_built_beside_a_failed_part_is_kept_and_told_in_the_order_of_the_tables(write_city, settings):
+    folder = write_city(penalties_csv="number,code\nP1,A1\n")
+    with pytest.raises(SchemaError, match="penalties.sql asks for what the source does not have"):
+        brought_in(folder, settings)
+    assert not list(settings.var.glob("**/*.partial"))
+    (folder / "files" / "penalties.csv").write_text("number,code,amount,decided,known\nP1,A1,5,2020-01-05,2020-01-06\n")
+    said = []
+
+    ingest(load_city(str(folder)), settings, said.append)
+
+    assert said[1:] == ["  entities: unchanged, skipped", "  penalties: 1 rows, 0 to quarantine"]
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [(" 甲 ", "甲"), ("甲\u3000", "甲"), ("\u3000A", "A"), (" A", "A"), ("A ", "A"), ("A\u00a0", "A"), ("A B", "A B")],
+)
+def test_blanks_at_the_ends_of_a_text_are_no_part_of_it_in_any_script(write_city, settings, text, kept):
+    folder = write_city(entities_csv=f'code,name,address,since\nA1,"{text}",,2010-01-02\n')
+
+    assert list(brought_in(folder, settings).connect(1).table("entities").execute().name) == [kept]
+
+
+@pytest.mark.parametrize("text", ["", "   ", "\u3000", "\u00a0 "])
+def test_a_text_of_blanks_alone_is_missing(write_city, settings, text):
+    folder = write_city(entities_csv=f'code,name,address,since\nA1,"{text}",,2010-01-02\nA2,乙,,2010-01-02\n')
+
+    assert quarantine(brought_in(folder, settings), "entities") == [(["name must be given"], "entities.csv", 1)]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from data.connection import connect
 from data.linking.timeline import Choice
-from data.parts import connect
 from experiments.linkage.damage import DAMAGES, damaged
 from experiments.linkage.dense_register import fill_register
 from experiments.linkage.measure import Outcome, figures, figures_of_equality, link_trials

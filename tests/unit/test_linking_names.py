@@ -5,9 +5,9 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
+from data.connection import connect
 from data.linking.model import COMPARISONS, compare, parameters, score, settings
 from data.linking.names import create_names, create_pairs, load_names
-from data.parts import connect
 
 PLACES = ("北京市", "北京")
 

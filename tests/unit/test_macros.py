@@ -9,9 +9,9 @@ import pytest
 
 from data.city import load_city
 from data.codes import industries, industry_name, region_name
+from data.connection import connect
 from data.errors import ConfigurationError, SourceError
 from data.macro_docs import MACROS, documented_macros, macros_page
-from data.parts import connect
 from data.records import ingest
 from data.rows import stage_rows
 from data.settings import PROJECT_ROOT

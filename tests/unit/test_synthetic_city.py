@@ -11,9 +11,9 @@ import duckdb
 import pandas as pd
 import pytest
 
+from data.connection import connect
 from data.errors import ConfigurationError, NotFoundError
 from data.files import sha256_of
-from data.parts import connect
 from data.synthetic import build_synthetic_city, risk
 from data.synthetic.dirt import KINDS
 from data.synthetic.grid import GRID
