@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from data.declarations import Section, declared
 from data.drift import Drift
@@ -55,6 +55,36 @@ class Label(Section):
     values: tuple[str, ...]
     horizon_days: int = Field(gt=0)
     reporting_delay_days: int = Field(default=1, ge=0)
+
+    @field_validator("table", mode="before")
+    @classmethod
+    def _only_findings(cls, table: Any) -> Any:
+        if table in ("complaints", "mentions"):
+            raise ValueError(
+                f"must be inspections: {table} are disputes and leads, which nobody has looked into, and no findings. "
+                "Remove the key; what an inspection found after a complaint is a label, the complaint is not"
+            )
+        return table
+
+
+class Selection(Section):
+    """Whether labelled rows stand for everybody, of whom only some were inspected; docs/selection.md."""
+
+    method: Literal["none", "weights"] = "none"
+    known_by: Literal["as_of_date", "label"] = Field(
+        default="label",
+        description="what a chance is read from: records known before the as-of date, or beside them the complaints of "
+        "the label window that are known when the label is",
+    )
+    clip: float | None = Field(
+        default=None, gt=1.0, description="largest weight; by default chosen on the trees' rows (training.selection)"
+    )
+    least_effective_share: float = Field(
+        default=0.1, gt=0.0, le=1.0, description="share of the rows that must be left in effect, else training stops"
+    )
+    most_unreached_share: float = Field(
+        default=0.1, ge=0.0, lt=1.0, description="share of the active entities that may be hardly ever inspected"
+    )
 
 
 class Period(Section):
@@ -159,6 +189,7 @@ class City(Section):
     sources: Sources
     cohort: Cohort = Cohort()
     label: Label
+    selection: Selection = Selection()
     split: Split
     scale: Scale = Scale()
     linking: Linking = Linking()
@@ -168,6 +199,15 @@ class City(Section):
     outlook: Outlook = Outlook()
     published: tuple[Published, ...] = ()
     folder: Path = Field(exclude=True)
+
+    @model_validator(mode="after")
+    def _weights_for_entities(self) -> City:
+        if self.selection.method == "weights" and self.cohort.kind == "inspection":
+            raise ValueError(
+                'selection.method must be "none" where the cohort is of inspections: everybody in it was inspected. '
+                'Remove [selection], or grade entities ([cohort] kind = "entity")'
+            )
+        return self
 
     @property
     def mapped_tables(self) -> tuple[str, ...]:

@@ -63,7 +63,9 @@ def _explain(kind: type[BaseModel], path: Path, error: ValidationError, page: st
         elif item["type"] == "missing":
             lines.append(f"  {where}: missing. Add it; {page} describes every key.")
         else:
-            lines.append(f"  {where}: {item['msg']}, got {item['input']!r}.")
+            message = item["msg"].removeprefix("Value error, ")
+            # What concerns several sections has no place, and its value would be the whole file.
+            lines.append(f"  {where}: {message}, got {item['input']!r}." if where else f"  {message}.")
     return "\n".join(lines)
 
 

@@ -50,12 +50,14 @@ def _gathered(
     return np.repeat(values, 2)[there], np.tile(np.array([0, 1], np.int8), len(values))[there], counts[there]
 
 
-def fit_intercept(log_odds: NDArray[np.float64], y: NDArray[np.int8]) -> float:
+def fit_intercept(
+    log_odds: NDArray[np.float64], y: NDArray[np.int8], weight: NDArray[np.float64] | None = None
+) -> float:
     """Return what, added to log-odds, makes their mean probability the observed rate (maximum likelihood, slope 1)."""
-    rate = float(y.mean())
+    rate = float(np.average(y, weights=weight))
 
     def excess(shift: float) -> float:
-        return float(sigmoid(log_odds + shift).mean()) - rate
+        return float(np.average(sigmoid(log_odds + shift), weights=weight)) - rate
 
     return float(brentq(excess, -20.0, 20.0))
 

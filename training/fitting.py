@@ -112,8 +112,8 @@ class Scorer(Protocol):
 def shifted_platt(model: Scorer, full: Rows, short: Rows) -> tuple[float, float]:
     """Return the calibration with what a shorter label window misses added: `full` and `short` as `window_shifted`."""
     a, b = model.platt
-    shift = fit_intercept(a + b * model.raw_score(full.X), full.y) - fit_intercept(
-        a + b * model.raw_score(short.X), short.y
+    shift = fit_intercept(a + b * model.raw_score(full.X), full.y, full.weight) - fit_intercept(
+        a + b * model.raw_score(short.X), short.y, short.weight
     )
     return a + shift, b
 

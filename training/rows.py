@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ from data.records import Records
 from data.settings import Settings
 from features.catalogue import load_catalogue
 from features.snapshots import Snapshot, build_pairs_snapshot, build_snapshots
-from training.labels import entity_labels, inspection_labels, require_both_classes
+from training.labels import entity_labels, inspection_labels, refuse_leads, require_both_classes
 from training.splits import Stage, horizon_days
 
 
@@ -85,11 +85,15 @@ def labelled_rows(
 
     Raises
     ------
+    ConfigurationError
+        Where what is declared as inspections are complaints that nobody has looked into.
     LabelError
         Where the labels are too few or of one class.
     """
     progress(f"Labels over {days} days and indicators of {name}.")
     said: Sequence[object]
+    last = dates.end if isinstance(dates, Period) else max(dates) + timedelta(days=days)
+    refuse_leads(records, city, last + timedelta(days=city.label.reporting_delay_days), settings.threads)
     if isinstance(dates, Period):
         labels = inspection_labels(records, city, dates, settings.threads)
         pairs = labels[["entity_id", "as_of_date"]].drop_duplicates()

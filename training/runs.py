@@ -28,6 +28,8 @@ from training.plots import save_plots
 from training.registry import models_folder
 from training.rows import Rows, stage_rows
 from training.scale import Scale
+from training.selection import clipped, stage_weights, weigh_stages
+from training.selection_plot import save_balance_plot
 from training.splits import STAGES, check_split, horizon_days
 from training.trainings import TrainingResult, is_whole, open_training, push_or_keep, save_state
 
@@ -36,6 +38,8 @@ _PACKAGES = ("lightgbm", "numpy", "scikit-learn", "qianfen")
 _CODE = (
     "training.labels",
     "training.splits",
+    "training.inspection_chance",
+    "training.selection",
     "training.rows",
     "training.fitting",
     "training.expert_card",
@@ -90,15 +94,16 @@ def train_city(
     check_drift(city, records, [*stood_on, reference], settings, progress)
     training_id = fingerprint(
         {stage: r.snapshot_ids for stage, r in rows.items()}, reference.snapshot_id, records.records_id,
-        load_catalogue().hash, str(city.label), str(city.cohort), str(city.split), str(city.model),
+        load_catalogue().hash, str(city.label), str(city.cohort), str(city.selection), str(city.split), str(city.model),
         recipe.card.as_json(), recipe.cut_points.as_json(), source_fingerprint(*_CODE), experiment,
     )  # fmt: skip
     kept = None if re_anchor else champion_scale(city, settings)
     folder = _folder(city, settings, training_id, kept, re_anchor)
     if not is_whole(folder):
         with atomic_folder(folder) as beside:
-            models = _fit_all(city, records, rows, reference, recipe, kept, settings, progress)
-            _save(city, records, beside, folder.name, models, rows, reference, recipe, experiment)
+            rows, selection = weigh_stages(city, records, rows, settings, progress)
+            models = _fit_all(city, records, rows, selection, reference, recipe, kept, settings, progress)
+            _save(city, records, beside, folder.name, models, rows, selection, reference, recipe, experiment)
     return _challenge(city, settings, folder, progress)
 
 
@@ -125,12 +130,14 @@ def _challenge(city: City, settings: Settings, folder: Path, progress: Progress)
 
 
 def _fit_all(
-    city: City, records: Records, rows: dict[str, Rows], reference: Snapshot, recipe: Recipe, kept: Scale | None,
-    settings: Settings, progress: Progress,
+    city: City, records: Records, rows: dict[str, Rows], selection: dict[str, Any], reference: Snapshot, recipe: Recipe,
+    kept: Scale | None, settings: Settings, progress: Progress,
 ) -> dict[str, AdditiveModel]:  # fmt: skip
     short = None
     if (days := horizon_days(city, "calibration")) != city.label.horizon_days:
         short = stage_rows(city, records, "trees", settings, progress, days)
+        if selection["method"] == "weights":
+            short = clipped(short, stage_weights(city, records, short, days, settings, progress), selection["clip"])
     population = reference.read(list(recipe.card.names)).to_numpy(dtype=np.float64, na_value=np.nan)
     models = {}
     for kind in KINDS:
@@ -147,20 +154,23 @@ def _fit_all(
 
 def _save(
     city: City, records: Records, folder: Path, training_id: str, models: dict[str, AdditiveModel],
-    rows: dict[str, Rows], reference: Snapshot, recipe: Recipe, experiment: Mapping[str, Any] | None,
+    rows: dict[str, Rows], selection: dict[str, Any], reference: Snapshot, recipe: Recipe,
+    experiment: Mapping[str, Any] | None,
 ) -> None:  # fmt: skip
     """Evaluate, draw and write the artifacts; training.json comes last."""
     test = rows["test"]
     scores = {kind: model.score(test.X) for kind, model in models.items()}
-    metrics = {kind: evaluate_scores(test.y, s) for kind, s in scores.items()}
+    metrics = {kind: evaluate_scores(test.y, s, test.weight) for kind, s in scores.items()}
     cut_points = models[CHALLENGER].cut_points
-    grades = rates_by_grade(scores[CHALLENGER].grade, test.y, cut_points.grades)
-    manifest = _manifest(city, records, rows, reference, recipe) | {"experiment": experiment}
+    grades = rates_by_grade(scores[CHALLENGER].grade, test.y, cut_points.grades, test.weight)
+    manifest = _manifest(city, records, rows, reference, recipe) | {"experiment": experiment, "selection": selection}
     for kind, model in models.items():
         (folder / kind).mkdir()
         save_artifact(model, folder / kind, {**manifest, "metrics": metrics[kind]})
     save_plots(scores, test.y, CHALLENGER, models[CHALLENGER].names, cut_points.grades, folder / "plots")
-    save_state(folder, training_id, {"metrics": metrics, "grades": grades, "challenger": CHALLENGER})
+    save_balance_plot(selection, folder / "plots")
+    state = {"metrics": metrics, "grades": grades, "challenger": CHALLENGER, "selection": selection}
+    save_state(folder, training_id, state)
 
 
 def _manifest(

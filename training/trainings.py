@@ -34,6 +34,8 @@ class TrainingResult:
         Challenger's violation rate by grade on the test rows.
     challenger : str
         Kind that may become champion.
+    selection : dict
+        Whether rows were weighed for who was inspected, and what came of it: training.selection.
     mlflow_run_id, registered_version : str or None
         The run that holds it all and the challenger's version in MLflow; None as long as MLflow has not got them.
     """
@@ -44,6 +46,7 @@ class TrainingResult:
     metrics: dict[str, dict[str, float]]
     grades: list[dict[str, Any]]
     challenger: str
+    selection: dict[str, Any]
     mlflow_run_id: str | None = None
     registered_version: str | None = None
 
@@ -109,5 +112,6 @@ def _logged(manifest: dict[str, Any]) -> dict[str, Any]:
     flat |= {
         f"{key}.{name}": v for key in ("label", "split", "n_rows", "snapshots") for name, v in manifest[key].items()
     }
+    flat |= {f"selection.{name}": manifest["selection"].get(name) for name in ("method", "clip")}
     kept = ("city", "catalogue_hash", "records_id", "reference_snapshot", "code_version")
     return flat | {name: manifest[name] for name in kept}

@@ -1,0 +1,69 @@
+"""`python -m experiments.selection`: study many seeds, and write the table of docs/selection.md."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import sys
+import time
+from typing import Any
+
+import click
+
+from data.errors import QianfenError
+from data.files import fingerprint, read_sealed, source_fingerprint, write_sealed
+from data.settings import Settings
+from experiments.selection.report import write_page
+from experiments.selection.study import study_seed
+from features.catalogue import load_catalogue
+
+_CODE = (
+    "data.synthetic.simulation",
+    "data.synthetic.risk",
+    "experiments.selection.study",
+    "training.inspection_chance",
+    "training.selection",
+    "training.verification_bias",
+    "training.fitting",
+    "training.model",
+    "training.labels",
+)
+
+
+@click.command(help=__doc__)
+@click.option("--seeds", default=20, show_default=True, help="How many cities to study, with seeds from 1 on.")
+@click.option("--entities", default=20_000, show_default=True, help="Entities of each city.")
+@click.option("--write/--no-write", default=True, help="Write the table into docs/selection.md.")
+def main(seeds: int, entities: int, write: bool) -> None:
+    """Study each seed that is not there yet; a run that was stopped goes on where it was."""
+    settings = Settings.from_environment(os.environ)
+    code = fingerprint(source_fingerprint(*_CODE), load_catalogue().hash)
+    home = settings.var / "selection" / f"{entities}-{code}"
+    results = []
+    for seed in range(1, seeds + 1):
+        start = time.perf_counter()
+        results.append(_result(seed, entities, home, settings))
+        click.echo(f"Seed {seed} of {seeds}: {time.perf_counter() - start:.0f} s.")
+    if write:
+        click.echo(f"Written: {write_page(results)}")
+    click.echo(f"Results of each seed: {home}")
+
+
+def _result(seed: int, entities: int, home: Any, settings: Settings) -> dict[str, Any]:
+    path = home / f"seed-{seed}.json"
+    if not path.is_file():
+        work = home / "work"
+        shutil.rmtree(work, ignore_errors=True)
+        result = study_seed(seed, entities, dataclasses.replace(settings, var=work), lambda line: None)
+        write_sealed(path, result)
+        shutil.rmtree(work)
+    return read_sealed(path)
+
+
+if __name__ == "__main__":
+    try:
+        main(standalone_mode=False)
+    except (QianfenError, click.ClickException) as error:
+        click.echo(str(error), err=True)
+        sys.exit(getattr(error, "exit_code", 1))
