@@ -122,8 +122,8 @@ def auc_bounds(people: Everybody, strata: NDArray[np.int64] | None = None) -> tu
     """
     most = np.where(people.inspected, 0.0, 1.0 if strata is None else _highest(people, strata))
     order = np.argsort(people.score, kind="stable")
-    low = _extremes(people, most, order).min()
-    return float(low), float(_extremes(people, most, order[::-1]).max())
+    low = np.nanmin(_extremes(people, most, order))
+    return float(low), float(np.nanmax(_extremes(people, most, order[::-1])))
 
 
 def _highest(people: Everybody, strata: NDArray[np.int64]) -> Floats:

@@ -69,8 +69,21 @@ def test_a_mapping_named_after_no_table_is_refused(write_city):
 
 
 def test_a_complaint_is_no_label(write_city):
-    with pytest.raises(ConfigurationError, match="label.table"):
+    with pytest.raises(
+        ConfigurationError,
+        match="label.table: must be inspections: complaints are disputes and leads.*no findings. Remove",
+    ):
         load_city(edited(write_city(), "[label]", '[label]\ntable = "complaints"'))
+
+
+def test_weights_are_refused_where_every_row_is_an_inspection(write_city):
+    both = '[selection]\nmethod = "weights"\n\n[cohort]\nkind = "inspection"\n\n[label]'
+
+    with pytest.raises(
+        ConfigurationError, match="selection.method must be .none. .* everybody in it was inspected"
+    ) as error:
+        load_city(edited(write_city(), "[label]", both))
+    assert "got" not in str(error.value)
 
 
 def test_a_source_folder_that_is_not_there_is_named(write_city, settings):

@@ -9,7 +9,7 @@ import pytest
 
 from data.city import Period, load_city
 from data.errors import ConfigurationError, LabelError
-from training.labels import entity_labels, inspection_labels, require_both_classes
+from training.labels import entity_labels, inspection_labels, refuse_leads, require_both_classes
 from training.splits import check_split, last_label_day
 
 AS_OF = date(2020, 1, 1)
@@ -148,3 +148,39 @@ def test_a_shorter_calibration_window_is_known_earlier(write_city):
 
     assert last_label_day(city, "calibration") == date(2020, 6, 1)
     assert last_label_day(city, "trees") == date(2020, 4, 1)
+
+
+def test_labels_may_be_of_some_inspections_alone(write_records, city):
+    records = write_records(
+        entities=entities("drawn", "led"),
+        inspections=[
+            visit("drawn", date(2020, 2, 1), True, inspection_type="random"),
+            visit("led", date(2020, 2, 1), True, inspection_type="complaint"),
+        ],
+    )
+
+    assert entity_labels(records, city, AS_OF, types=["random"])["entity_id"].tolist() == ["drawn"]
+
+
+def test_complaints_mapped_as_inspections_are_refused_since_no_check_is_never_clean(write_records, city):
+    leads = [visit(f"e{n}", date(2020, 1, 5), True, inspection_type="complaint") for n in range(50)]
+    clean = visit("e0", date(2020, 1, 6), False, inspection_type="complaint", known_at=date(2020, 3, 1))
+    records = write_records(entities=entities("e0"), inspections=[*leads, clean])
+
+    with pytest.raises(
+        ConfigurationError, match="type 'complaint' of toy must be findings, all 50 found.*dispute or a lead"
+    ):
+        refuse_leads(records, city, date(2020, 2, 1))
+    # One that came out clean, once it is known: they were looked into.
+    refuse_leads(records, city, date(2020, 4, 1))
+
+
+def test_a_cohort_of_leads_without_results_is_refused(write_records, write_city):
+    toml = (write_city() / "city.toml").read_text(encoding="utf-8")
+    cohort = '[cohort]\nkind = "inspection"\ninspection_types = ["complaint"]\n\n[label]'
+    city = load_city(str(write_city(toml=toml.replace("[label]", cohort))))
+    leads = [visit("a", date(2020, 1, 5), None, inspection_type="complaint") for _ in range(3)]
+    records = write_records(entities=entities("a"), inspections=leads)
+
+    with pytest.raises(ConfigurationError, match="none of 3 has a result in 'failed'.*Map complaints to sources"):
+        refuse_leads(records, city, date(2020, 2, 1))

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from training import metrics
+from training.calibration import fit_intercept
 from training.evaluation import evaluate, rates_by_grade
 
 rows = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 3)), min_size=4, max_size=6).filter(
@@ -87,3 +88,34 @@ def test_rates_by_grade_count_the_labelled_and_leave_an_empty_grade_without_a_ra
         ("B", 1, 1.0),
         ("C", 0, None),
     ]
+
+
+def test_a_weight_counts_as_so_many_rows_in_every_metric():
+    rng = np.random.default_rng(6)
+    score = rng.integers(0, 12, 60) / 12.0
+    y = (rng.random(60) < score).astype(np.int8)
+    times = rng.integers(1, 4, 60)
+
+    weighed = evaluate(y, score, score, times.astype(np.float64))
+    repeated = evaluate(np.repeat(y, times), np.repeat(score, times), np.repeat(score, times))
+
+    for name in set(weighed) - {"n_test", "n_test_positive"}:
+        assert weighed[name] == pytest.approx(repeated[name], abs=1e-12), name
+
+
+def test_rates_by_grade_show_the_weighted_one_beside_the_plain():
+    grades, y = np.array(["A", "A", "B"]), np.array([1, 0, 1], dtype=np.int8)
+
+    rows = rates_by_grade(grades, y, ("A", "B", "C"), np.array([1.0, 3.0, 2.0]))
+
+    assert [row["violation_rate"] for row in rows] == [0.5, 1.0, None]
+    assert [row["weighted_violation_rate"] for row in rows] == [0.25, 1.0, None]
+
+
+def test_the_shift_of_log_odds_counts_rows_by_their_weight():
+    log_odds, y = np.array([-1.0, 0.5, 2.0, -0.3]), np.array([0, 1, 1, 0], dtype=np.int8)
+    times = np.array([3, 1, 2, 1])
+
+    shift = fit_intercept(log_odds, y, times.astype(np.float64))
+
+    assert shift == pytest.approx(fit_intercept(np.repeat(log_odds, times), np.repeat(y, times)), abs=1e-9)
