@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +23,33 @@ from data.progress import Progress
 from features.snapshots import Snapshot
 from training.additive import AdditiveModel, Scores
 
+MOST_WRITTEN_ERROR_POINTS = 1e-4
+"""Contributions are written in 32 bits where their sum then stays as near to the points as this, else in 64."""
+
+_PARTS = {"expert": "expert_parts", "learned": "learned_parts"}
 _BLOCKS_BETWEEN_PROGRESS = 5
-_ERROR = b"max_additivity_error_points"
+_COMPUTED, _WRITTEN = b"max_additivity_error_points", b"max_written_error_points"
 
 
 @dataclass(frozen=True)
 class Totals:
-    """What a grading comes to: entities, entities by grade, largest distance of a sum from its points."""
+    """What a grading comes to.
+
+    Attributes
+    ----------
+    n_entities : int
+    grade_counts : Counter
+        Entities by grade.
+    max_additivity_error_points : float
+        Largest distance between points before they are held in [0, 1000] and their sum of contributions.
+    max_written_error_points : float
+        The same for the contributions as they are in the file.
+    """
 
     n_entities: int
     grade_counts: Counter[str]
     max_additivity_error_points: float
+    max_written_error_points: float
 
 
 def grade_blocks(home: Path, model: AdditiveModel, snapshot: Snapshot, progress: Progress) -> list[Path]:
@@ -63,25 +79,38 @@ def grade_blocks(home: Path, model: AdditiveModel, snapshot: Snapshot, progress:
 def combine_blocks(blocks: list[Path], path: Path, names: tuple[str, ...]) -> Totals:
     """Write blocks to one Parquet file, a row group each; one block is held at a time."""
     counts: Counter[str] = Counter()
-    n_entities, error = 0, 0.0
-    with pq.ParquetWriter(path, schema(names), compression="zstd") as writer:
+    n_entities, computed, written = 0, 0.0, 0.0
+    columns = schema(names, wide=any(_is_wide(block, names) for block in blocks))
+    with pq.ParquetWriter(path, columns, compression="zstd") as writer:
         for block in blocks:
             with pa.ipc.open_file(block) as reader:
-                error = max(error, float(reader.schema.metadata[_ERROR]))
-                table = reader.read_all().replace_schema_metadata(None)
+                computed = max(computed, float(reader.schema.metadata[_COMPUTED]))
+                written = max(written, float(reader.schema.metadata[_WRITTEN]))
+                table = reader.read_all().replace_schema_metadata(None).cast(columns)
             writer.write_table(table)
             counts.update(table["grade"].to_pylist())
             n_entities += table.num_rows
-    return Totals(n_entities, counts, error)
+    return Totals(n_entities, counts, computed, written)
 
 
-def schema(names: tuple[str, ...]) -> pa.Schema:
-    """Return the columns of a grading. Points are 64-bit; contributions 32-bit, which holds them to 1e-4 points."""
+def schema(names: tuple[str, ...], wide: bool = False) -> pa.Schema:
+    """Return the columns of a grading. Points are 64-bit; contributions 32-bit, or 64-bit where `wide`."""
     numbers = ("points", "unclipped_points", "probability", "expert_points", "base_points")
     order = ("entity_id", *numbers[:2], "grade", *numbers[2:4], "expert_grade", numbers[4])
     whole = [pa.field(name, pa.float64() if name in numbers else pa.string()) for name in order]
-    parts = [pa.field(f"{part}_{name}", pa.float32()) for part in ("expert", "learned") for name in names]
-    return pa.schema([*whole, *parts])
+    kind = pa.float64() if wide else pa.float32()
+    return pa.schema([*whole, *(pa.field(f"{part}_{name}", kind) for part in ("expert", "learned") for name in names)])
+
+
+def part_columns(columns: Sequence[str]) -> list[str]:
+    """Return those of a grading's columns that hold contributions."""
+    names = [column.removeprefix("learned_") for column in columns if column.startswith("learned_")]
+    return [f"{part}_{name}" for part in ("expert", "learned") for name in names]
+
+
+def _is_wide(block: Path, names: tuple[str, ...]) -> bool:
+    with pa.ipc.open_file(block) as reader:
+        return bool(reader.schema.field(f"learned_{names[0]}").type == pa.float64())
 
 
 def _whole_blocks(home: Path, progress: Progress) -> dict[int, Path]:
@@ -117,9 +146,12 @@ def _write_block(home: Path, number: int, table: pa.Table) -> Path:
 def _block(rows: pa.Table, model: AdditiveModel) -> pa.Table:
     columns = [rows[name].to_numpy() for name in model.names]
     scores = model.score(np.column_stack(columns).astype(np.float64))
-    error = {_ERROR: repr(scores.additivity_error()).encode()}
-    arrays = dict(_columns(rows["entity_id"], scores, model.names))
-    return pa.table(arrays, schema=schema(model.names)).combine_chunks().replace_schema_metadata(error)
+    narrow = replace(scores, **{part: getattr(scores, part).astype(np.float32) for part in _PARTS.values()})
+    wide = narrow.additivity_error() > MOST_WRITTEN_ERROR_POINTS
+    kept = scores if wide else narrow
+    errors = {_COMPUTED: scores.additivity_error(), _WRITTEN: kept.additivity_error()}
+    table = pa.table(dict(_columns(rows["entity_id"], kept, model.names)), schema=schema(model.names, wide))
+    return table.combine_chunks().replace_schema_metadata({name: repr(error) for name, error in errors.items()})
 
 
 def _columns(entity_ids: pa.ChunkedArray, scores: Scores, names: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
@@ -129,5 +161,5 @@ def _columns(entity_ids: pa.ChunkedArray, scores: Scores, names: tuple[str, ...]
     for name in ("grade", "expert_grade"):
         yield name, getattr(scores, name).tolist()
     yield "base_points", np.full(len(entity_ids), scores.base_points)
-    for part, values in (("expert", scores.expert_parts), ("learned", scores.learned_parts)):
-        yield from ((f"{part}_{name}", values[:, i].astype(np.float32)) for i, name in enumerate(names))
+    for part, attribute in _PARTS.items():
+        yield from ((f"{part}_{name}", getattr(scores, attribute)[:, i]) for i, name in enumerate(names))

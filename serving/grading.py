@@ -47,7 +47,7 @@ class Grading:
         Where grades.parquet and manifest.json lie.
     manifest : dict
         city, as_of_date, model_version, snapshot_id, catalogue_hash, n_entities, grade_counts,
-        max_additivity_error_points, sha256.
+        max_additivity_error_points, max_written_error_points, sha256.
     """
 
     folder: Path
@@ -91,6 +91,11 @@ class Grading:
     def max_additivity_error_points(self) -> float:
         """Largest distance between points and their sum of contributions over everybody, before clipping."""
         return float(self.manifest["max_additivity_error_points"])
+
+    @property
+    def max_written_error_points(self) -> float:
+        """The same for the contributions as they are in the file: at most 1e-4."""
+        return float(self.manifest["max_written_error_points"])
 
 
 def grade_population(
@@ -185,6 +190,7 @@ def _grade_to(folder: Path, city: City, model: AdditiveModel, snapshot: Snapshot
                 "n_entities": totals.n_entities,
                 "grade_counts": {grade: totals.grade_counts[grade] for grade in model.cut_points.grades},
                 "max_additivity_error_points": totals.max_additivity_error_points,
+                "max_written_error_points": totals.max_written_error_points,
                 "sha256": sha256_of(beside / "grades.parquet"),
             }
             write_json(beside / "manifest.json", content)
@@ -195,11 +201,12 @@ def _publish(city: City, settings: Settings, grading: Grading, snapshot: Snapsho
     """Put grades in force. The values go online first, so that the one switch in the database changes both."""
     store = publish_online(snapshot, settings, progress)
     engine = open_database(settings.database_url)
-    put_in_force(engine, city.name, grading.identity, grading.grade_counts, _stored_rows(grading.path))
+    put_in_force(engine, city.name, grading.identity, grading.grade_counts, stored_rows(grading.path))
     progress(f"The grades as of {grading.as_of_date} are in force.")
     remove_old_stores(store.folder)
 
 
-def _stored_rows(path: Path) -> Iterator[list[dict[str, Any]]]:
+def stored_rows(path: Path) -> Iterator[list[dict[str, Any]]]:
+    """Yield what the database keeps of a file of grades, block by block."""
     for batch in pq.ParquetFile(path).iter_batches(ROWS_IN_A_GROUP, columns=list(STORED)):
         yield batch.to_pylist()

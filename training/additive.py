@@ -80,7 +80,8 @@ class Scores:
 
     def additivity_error(self) -> float:
         """Return the largest distance between the sum of the parts and the points before they are held, in points."""
-        total = self.base_points + self.expert_parts.sum(axis=1) + self.learned_parts.sum(axis=1)
+        parts = [part.sum(axis=1, dtype=np.float64) for part in (self.expert_parts, self.learned_parts)]
+        total = self.base_points + parts[0] + parts[1]
         return float(np.abs(total - self.unclipped_points).max(initial=0.0))
 
 

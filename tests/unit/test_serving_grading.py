@@ -11,7 +11,8 @@ import pytest
 from data.errors import ArtifactError, RequestError
 from serving.database import open_database
 from serving.grades import grades_of, grading_in_force
-from serving.grading import grade_population
+from serving.grading import grade_population, grade_snapshot
+from training.scale import Scale
 
 
 def silent(_):
@@ -40,6 +41,22 @@ def test_contributions_in_the_file_hold_to_a_ten_thousandth_of_a_point(graded_ci
     assert len(parts) == 36
     assert np.abs(total - graded["unclipped_points"]).max() < 1e-4
     assert graded_city.grading.max_additivity_error_points < 1e-9
+    assert graded_city.grading.max_written_error_points == np.abs(total - graded["unclipped_points"]).max()
+
+
+def test_contributions_are_written_in_64_bits_where_32_would_not_hold_them(graded_city, tmp_path):
+    settings = dataclasses.replace(graded_city.settings, var=tmp_path)
+    model = dataclasses.replace(graded_city.model, scale=Scale(500.0, 70_000.0))
+
+    grading = grade_snapshot(graded_city.city, settings, model, graded_city.snapshot, silent)
+
+    graded = pd.read_parquet(grading.path)
+    parts = graded[[*[f"expert_{n}" for n in model.names], *[f"learned_{n}" for n in model.names]]]
+    assert set(parts.dtypes) == {np.dtype(np.float64)}
+    off_in_32_bits = parts.astype(np.float32).astype(np.float64).sum(axis=1) + graded["base_points"]
+    assert np.abs(off_in_32_bits - graded["unclipped_points"]).max() > 1e-4
+    assert np.abs(parts.sum(axis=1) + graded["base_points"] - graded["unclipped_points"]).max() < 1e-4
+    assert grading.max_written_error_points == grading.max_additivity_error_points
 
 
 def test_the_grades_are_in_force_in_the_database(graded_city):
