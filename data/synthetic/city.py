@@ -22,7 +22,7 @@ from data.synthetic.simulation import simulate
 from data.synthetic.truth import FILE, write_truth
 
 SEED = 20260101
-FEWEST, MOST = 2_000, 1_300_000
+FEWEST, MOST = 2_000, 1_500_000
 CSV_TABLES = ("complaints", "annual_reports")
 """Sent as CSV, the others as Parquet."""
 
@@ -35,7 +35,7 @@ def build_synthetic_city(
     Parameters
     ----------
     n_entities : int
-        2,000 to 1,300,000.
+        2,000 to 1,500,000.
     seed : int
         The same seed and number give the same bytes.
     folder : Path

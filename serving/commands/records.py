@@ -12,7 +12,7 @@ from serving.commands.shared import CITY, DAY, bring_in, held_city, say_next
 
 
 @click.command()
-@click.option("--entities", default=50_000, show_default=True, help="Entities of the city, 2,000 to 1,300,000.")
+@click.option("--entities", default=50_000, show_default=True, help="Entities of the city, 2,000 to 1,500,000.")
 @click.option("--seed", default=None, type=int, help="Seed; the same seed gives the same city.")
 @click.pass_obj
 def synthetic(settings: Settings, entities: int, seed: int | None) -> None:

@@ -60,9 +60,9 @@ def test_an_unchanged_city_is_not_built_again(built):
     assert "skipped" in messages[0]
 
 
-@pytest.mark.parametrize("n", [0, 1_999, 1_300_001])
+@pytest.mark.parametrize("n", [0, 1_999, 1_500_001])
 def test_a_size_out_of_bounds_is_refused(tmp_path, n):
-    with pytest.raises(ConfigurationError, match="must have 2,000 to 1,300,000 entities"):
+    with pytest.raises(ConfigurationError, match="must have 2,000 to 1,500,000 entities"):
         build_synthetic_city(n, 7, tmp_path / "city", quiet)
 
 
