@@ -156,6 +156,7 @@ class Model(Section):
     seed: int = 20260101
     parameters: dict[str, float | int | str | bool] = Field(default_factory=dict)
     num_boost_round: int = Field(default=200, gt=0)
+    importance_refits: int = Field(default=20, ge=0, description="refits that say how stable importance is")
 
 
 class Outlook(Section):

@@ -47,8 +47,12 @@ class Interval:
         return {n: None if math.isnan(v) else v for n, v in numbers.items()} | {"n_draws": self.n_draws}
 
 
-def draw_weights(entity_ids: ArrayLike, n_draws: int = DRAWS, seed: int = 0) -> Iterator[NDArray[np.int64]]:
+def draw_weights(
+    entity_ids: ArrayLike, n_draws: int = DRAWS, seed: int = 0, n_drawn: int | None = None
+) -> Iterator[NDArray[np.int64]]:
     """Yield for each draw how often each row is in it (n,): as often as its entity was drawn.
+
+    `n_drawn` entities make a draw, by default as many as there are.
 
     Raises
     ------
@@ -63,7 +67,7 @@ def draw_weights(entity_ids: ArrayLike, n_draws: int = DRAWS, seed: int = 0) -> 
     n_entities = int(entity.max()) + 1
     generator = np.random.default_rng(seed)
     for _ in range(n_draws):
-        drawn = generator.integers(0, n_entities, n_entities)
+        drawn = generator.integers(0, n_entities, n_entities if n_drawn is None else n_drawn)
         yield np.bincount(drawn, minlength=n_entities)[entity]
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from training.additive import Scores
 from training.evaluation import rates_by_grade
+from training.importance import LEVEL, Importance
 from training.metrics import calibration_bins
 
 EXPERT, LEARNED, NEUTRAL = "#4c6a8f", "#c8702f", "#8a8f98"
@@ -39,6 +40,12 @@ def save_plots(
         paths.append(folder / f"{name}.png")
         figure.savefig(paths[-1], dpi=120)
     return paths
+
+
+def save_importance(found: Importance, folder: Path) -> None:
+    """Draw the importance of the indicators and write its table."""
+    found.save(folder)
+    importance(found).savefig(folder / "importance.png", dpi=120)
 
 
 def reliability(scores: Mapping[str, Scores], y: NDArray[np.int8]) -> Figure:
@@ -86,6 +93,27 @@ def contributions(scores: Scores, names: tuple[str, ...]) -> Figure:
     axes.barh(places, expert[order], color=EXPERT, label="experts' card")
     axes.barh(places, learned[order], left=expert[order], color=LEARNED, label="learned from history")
     axes.set_yticks(places, [names[i] for i in order], fontsize=8)
+    axes.legend(frameon=False, loc="lower right")
+    return figure
+
+
+def importance(found: Importance) -> Figure:
+    """Which indicators matter, and would they matter again? Mean absolute points, with the interval over the refits."""
+    table = found.table().iloc[::-1]
+    figure, axes = figure_of("Which indicators matter, and would they matter again?", "mean absolute points", "", 5.6)
+    figure.set_figwidth(8.0)
+    places = np.arange(len(table))
+    if len(found.refits):
+        label = f"{LEVEL:.0%} of {len(found.refits)} refits on entities drawn anew"
+        axes.hlines(places, table["low"], table["high"], color=LEARNED, linewidth=5, alpha=0.55, label=label)
+        right = table[["high", "mean_absolute_points"]].max(axis=1)
+        for place, (at, low, high) in enumerate(zip(right, table["rank_low"], table["rank_high"], strict=True)):
+            text = f"  rank {low:.0f} to {high:.0f}" if high > low else f"  rank {low:.0f}"
+            axes.text(at, place, text, va="center", fontsize=7, color=NEUTRAL)
+    axes.plot(table["mean_absolute_points"], places, "o", color=EXPERT, markersize=5, label="the model")
+    axes.set_yticks(places, table["indicator"], fontsize=8)
+    # Room for the ranks.
+    axes.set_xlim(0.0, 1.15 * axes.get_xlim()[1])
     axes.legend(frameon=False, loc="lower right")
     return figure
 

@@ -24,12 +24,14 @@ from training.artifact import load_artifact, save_artifact
 from training.champions import champion_scale, read_challenger, write_challenger
 from training.evaluation import evaluate_scores, rates_by_grade
 from training.fitting import Recipe, anchored, calibrated, fit_uncalibrated, window_shifted
-from training.plots import save_plots
+from training.importance import importance_of
+from training.plots import save_importance, save_plots
 from training.registry import models_folder
 from training.rows import Rows, stage_rows
 from training.scale import Scale
 from training.selection import clipped, stage_weights, weigh_stages
 from training.selection_plot import save_balance_plot
+from training.shap_plots import save_shap_plots
 from training.splits import STAGES, check_split, horizon_days
 from training.trainings import TrainingResult, is_whole, open_training, push_or_keep, save_state
 
@@ -50,7 +52,10 @@ _CODE = (
     "training.metrics",
     "training.evaluation",
     "training.artifact",
+    "training.bootstrap",
+    "training.importance",
     "training.plots",
+    "training.shap_plots",
     "training.runs",
 )
 
@@ -103,6 +108,7 @@ def train_city(
         with atomic_folder(folder) as beside:
             rows, selection = weigh_stages(city, records, rows, settings, progress)
             models = _fit_all(city, records, rows, selection, reference, recipe, kept, settings, progress)
+            _explain(city, beside / "plots", models[CHALLENGER], rows, recipe, progress)
             _save(city, records, beside, folder.name, models, rows, selection, reference, recipe, experiment)
     return _challenge(city, settings, folder, progress)
 
@@ -171,6 +177,16 @@ def _save(
     save_balance_plot(selection, folder / "plots")
     state = {"metrics": metrics, "grades": grades, "challenger": CHALLENGER, "selection": selection}
     save_state(folder, training_id, state)
+
+
+def _explain(
+    city: City, folder: Path, model: AdditiveModel, rows: dict[str, Rows], recipe: Recipe, progress: Progress
+) -> None:
+    """Draw contributions, and how stable the importance of the indicators is."""
+    test, n_refits = rows["test"], city.model.importance_refits
+    save_shap_plots(model.score(test.X), test.X, model.names, folder)
+    progress(f"Importance of the indicators over {n_refits} refits.")
+    save_importance(importance_of(model, rows["trees"], rows["calibration"], test, recipe, n_refits), folder)
 
 
 def _manifest(

@@ -34,7 +34,7 @@ from serving.grading import Grading, grade_snapshot, stored_rows
 from serving.gradings import graded_in_force
 from serving.movement import movement_between
 from training.additive import AdditiveModel
-from training.registry import load_champion
+from training.champions import load_champion
 
 CITY = "synthetic"
 

@@ -158,7 +158,9 @@ def test_mlflow_gives_the_bare_trees_and_the_whole_score(demo_settings, demo_cit
     assert (scored["base_points"] + parts.sum(axis=1)).tolist() == pytest.approx(scores.unclipped_points.tolist())
     run = mlflow.get_run(summary["mlflow_run_id"])
     assert run.data.params["records_id"] == records.records_id
-    assert {"plots/reliability.png", "plots/gain.png", "plots/grades.png", "plots/contributions.png"} == {
+    pictures = ["reliability", "gain", "grades", "contributions", "beeswarm", "dependence", "waterfall", "importance"]
+    tables = {"plots/importance.csv", "plots/importance.json"}
+    assert {f"plots/{name}.png" for name in pictures} | tables == {
         f.path for f in mlflow.MlflowClient().list_artifacts(summary["mlflow_run_id"], "plots")
     }
 

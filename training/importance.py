@@ -1,0 +1,176 @@
+"""Which indicators move the points most, and would they again: mean absolute contributions over bootstrap refits.
+
+A refit draws entities with replacement and fits everything but the scale anew: experts' slope, trees and Platt. The
+refits show how far the importance of an indicator hangs on who happened to be inspected.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from data.errors import LabelError
+from data.files import write_json
+from training.additive import AdditiveModel
+from training.bootstrap import draw_weights
+from training.fitting import Recipe, calibrated, fit_uncalibrated
+from training.rows import Rows
+from training.shap_tables import compile as compile_tables
+
+LEVEL = 0.9
+"""Share of the refits within an interval: with the usual 20 refits, all but the outermost on each side."""
+
+MOST_ROWS, MOST_EXPLAINED = 40_000, 2_000
+"""Rows of a refit, about, and rows whose contributions are averaged."""
+
+# Small tables: a refit explains few rows, and must be compiled first.
+_TABLES_MIB = 0.5
+
+
+@dataclass(frozen=True)
+class Importance:
+    """Mean absolute points of each indicator.
+
+    Attributes
+    ----------
+    names : tuple of str
+    model : float64 (18,)
+        Of the model itself.
+    refits : float64 (n_refits, 18)
+        Of the refits; fewer than asked for where a draw could not be fitted.
+    n_asked, n_rows, n_rows_of_refit, n_explained : int
+        Refits asked for; training rows of the model; of a refit, about; rows over which the mean is taken.
+    """
+
+    names: tuple[str, ...]
+    model: NDArray[np.float64]
+    refits: NDArray[np.float64]
+    n_asked: int
+    n_rows: int
+    n_rows_of_refit: int
+    n_explained: int
+
+    def rank_correlations(self) -> NDArray[np.float64]:
+        """Return Spearman's correlation of each refit's order of the indicators with the model's (n_refits,)."""
+        own = rankdata(-self.model)
+        return np.array([np.corrcoef(own, rankdata(-refit))[0, 1] for refit in self.refits])
+
+    def table(self) -> pd.DataFrame:
+        """Return a row for each indicator, the most important first; NaN where there is no refit.
+
+        Columns: indicator, mean_absolute_points, low, high (interval over the refits), rank, rank_low, rank_high (the
+        same of the rank; 1 is the most important).
+        """
+        quantiles = [(1.0 - LEVEL) / 2.0, (1.0 + LEVEL) / 2.0]
+        ranks = np.array([rankdata(-refit, method="min") for refit in self.refits]).reshape(self.refits.shape)
+        found = [np.quantile(v, quantiles, axis=0) if len(v) else np.full((2, len(self.names)), np.nan)
+                 for v in (self.refits, ranks)]  # fmt: skip
+        columns: dict[str, Any] = {
+            "indicator": self.names,
+            "mean_absolute_points": self.model,
+            "low": found[0][0],
+            "high": found[0][1],
+            "rank": rankdata(-self.model, method="min").astype(np.int64),
+            "rank_low": found[1][0],
+            "rank_high": found[1][1],
+        }
+        return pd.DataFrame(columns).sort_values(["rank", "indicator"], ignore_index=True)
+
+    def save(self, folder: Path) -> None:
+        """Write importance.csv, and importance.json with what the refits were."""
+        table = self.table()
+        table.to_csv(folder / "importance.csv", index=False)
+        correlations = self.rank_correlations()
+        about = {
+            "n_refits": len(self.refits),
+            "n_refits_asked_for": self.n_asked,
+            "level": LEVEL,
+            "n_rows": self.n_rows,
+            "n_rows_of_refit": self.n_rows_of_refit,
+            "n_rows_explained": self.n_explained,
+            "mean_rank_correlation": float(correlations.mean()) if len(correlations) else None,
+            "lowest_rank_correlation": float(correlations.min()) if len(correlations) else None,
+        }
+        rows = table.astype(object).where(table.notna(), None).to_dict("records")
+        write_json(folder / "importance.json", {**about, "indicators": rows})
+
+
+def importance_of(
+    model: AdditiveModel, trees: Rows, calibration: Rows, test: Rows, recipe: Recipe, n_refits: int, seed: int = 0
+) -> Importance:
+    """Return the importance of the indicators to a model and to refits of it.
+
+    Parameters
+    ----------
+    trees, calibration : Rows
+        What the model was fitted on; both are drawn by the same entities.
+    test : Rows
+        Rows whose contributions are averaged, by their weights.
+    n_refits : int
+        Number of refits; 0 for none.
+    """
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(test.y))[:MOST_EXPLAINED])
+    explained = test.take(chosen.astype(np.intp))
+    _, entities = np.unique(np.concatenate([trees.entity_ids, calibration.entity_ids]), return_inverse=True)
+    share = min(1.0, MOST_ROWS / len(trees.y))
+    n_drawn = max(1, round(share * (int(entities.max()) + 1)))
+    # Several refits at a time, a thread each: one fit of so few rows does not keep several busy.
+    threads = int(recipe.lightgbm["num_threads"])
+    alone = replace(recipe, lightgbm={**recipe.lightgbm, "num_threads": 1})
+
+    def refit(number: int) -> NDArray[np.float64] | None:
+        counts = next(draw_weights(entities, 1, seed + number, n_drawn))
+        try:
+            again = _refitted(model, trees, calibration, counts, alone)
+        except LabelError:
+            # The experts' points, or the model's, did not rise with violations among those who were drawn.
+            return None
+        return _mean_absolute_points(again, explained)
+
+    with ThreadPoolExecutor(threads) as pool:
+        found = [points for points in pool.map(refit, range(n_refits)) if points is not None]
+    return Importance(
+        names=model.names,
+        model=_mean_absolute_points(model, explained),
+        refits=np.array(found).reshape(-1, len(model.names)),
+        n_asked=n_refits,
+        n_rows=len(trees.y),
+        n_rows_of_refit=round(share * len(trees.y)),
+        n_explained=len(explained.y),
+    )
+
+
+def _refitted(
+    model: AdditiveModel, trees: Rows, calibration: Rows, counts: NDArray[np.int64], recipe: Recipe
+) -> AdditiveModel:
+    """Fit a model again, on its own scale; `counts` says how often each row of both is drawn."""
+    of_trees, of_calibration = np.split(counts, [len(trees.y)])
+    drawn = _drawn(trees, of_trees)
+    # LightGBM counts rows, not what they weigh: a leaf must hold as large a share as if they were repeated.
+    least = recipe.lightgbm["min_data_in_leaf"] * len(drawn.y) / of_trees.sum()
+    recipe = replace(recipe, lightgbm={**recipe.lightgbm, "min_data_in_leaf": max(1, round(least))})
+    again = calibrated(fit_uncalibrated(model.kind, drawn, recipe), _drawn(calibration, of_calibration))
+    return replace(again, scale=model.scale)
+
+
+def _drawn(rows: Rows, counts: NDArray[np.int64]) -> Rows:
+    """Return the rows that were drawn, each once, with what it then counts."""
+    own = np.ones(len(counts)) if rows.weight is None else rows.weight
+    return replace(rows, weight=counts * own).take(counts > 0)
+
+
+def _mean_absolute_points(model: AdditiveModel, rows: Rows) -> NDArray[np.float64]:
+    """Return the mean absolute contribution, experts' and learned parts together, of each indicator (18,)."""
+    per_log_odds = model.scale.factor * model.platt[1]
+    parts = model.offset.slope * (model.card.points(rows.X) - np.array(model.offset.mean_card))
+    if model.booster is not None:
+        parts = parts + compile_tables(model.booster, max_mib=_TABLES_MIB).shap_values(rows.X, threads=1)
+    points: NDArray[np.float64] = np.average(np.abs(per_log_odds * parts), axis=0, weights=rows.weight)
+    return points
