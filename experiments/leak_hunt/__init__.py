@@ -1,0 +1,1 @@
+"""Leak hunt: attempts to catch a city's training at knowing what it must not know."""
