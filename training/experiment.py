@@ -66,6 +66,9 @@ class Experiment(Section):
         default="lightgbm_offset", description="trees on the experts' offset, or without"
     )
     monotone: bool = Field(default=True, description="whether trees keep the direction of each indicator")
+    selection: Literal["none", "weights"] = Field(
+        default="none", description="whether rows count by the inverse of their chance of being inspected"
+    )
     objective: Literal["roc_auc", "average_precision_at_capacity", "expected_points"]
     capacity_percent: float = Field(default=10.0, gt=0, le=100, description="share that can be inspected, in percent")
     n_trials: int = Field(ge=1)
@@ -124,19 +127,23 @@ def load_experiment(name_or_path: str) -> Experiment:
 
 
 def city_of(experiment: Experiment) -> City:
-    """Return the experiment's city: the one in its folder, else the one of its name.
+    """Return the experiment's city, with the experiment's selection: the one in its folder, else the one of its name.
 
     Raises
     ------
     ConfigurationError
-        Where the folder holds another city.
+        Where the folder holds another city, or inspections are to be weighed.
     """
-    if not (experiment.folder / "city.toml").is_file():
-        return load_city(experiment.city)
-    city = load_city(str(experiment.folder))
+    is_beside = (experiment.folder / "city.toml").is_file()
+    city = load_city(str(experiment.folder) if is_beside else experiment.city)
     if city.name != experiment.city:
         raise ConfigurationError(
             f"The city of {experiment.folder / experiment.name}.toml must be '{city.name}', which lies beside it, "
             f"got '{experiment.city}'. Correct it, or move the file."
         )
-    return city
+    if experiment.selection == "weights" and city.cohort.kind == "inspection":
+        raise ConfigurationError(
+            f'selection of {experiment.full_name} must be "none", for all inspections of a cohort have a label, '
+            'got "weights". Remove it.'
+        )
+    return city.model_copy(update={"selection": city.selection.model_copy(update={"method": experiment.selection})})

@@ -20,7 +20,7 @@ from data.progress import Progress
 from data.records import Records
 from data.settings import Settings
 from features.snapshots import build_pairs_snapshot, build_snapshots
-from training.labels import entity_labels, inspection_labels, require_both_classes
+from training.labels import entity_labels, inspection_labels, refuse_leads, require_both_classes
 from training.rows import Rows, join_labels
 from training.splits import Stage, first_day
 
@@ -89,10 +89,13 @@ def fold_rows(
 
     Raises
     ------
+    ConfigurationError
+        Where what is declared as inspections are complaints that nobody has looked into.
     LabelError
         Where the labels of a fold's training or test are too few or of one class.
     """
     progress(f"Labels and indicators of {len(folds)} folds.")
+    refuse_leads(records, city, max(known_on(city, stage) for _, _, stage in _stages(folds)), settings.threads)
     inspections = city.cohort.kind == "inspection"
     return (_by_period if inspections else _by_date)(city, records, folds, settings, progress)
 

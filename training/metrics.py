@@ -63,20 +63,20 @@ def precision_at(y: Labels, score: Score, percent: float, weight: Weight = None)
     return float((positives * taken / sizes).sum() / capacity)
 
 
-def average_precision_at(y: Labels, score: Score, percent: float) -> float:
+def average_precision_at(y: Labels, score: Score, percent: float, weight: Weight = None) -> float:
     """Return the average precision among the `percent` percent with the highest score.
 
     It is the mean, over the violations that so many rows could hold at best, of the precision down to each that they do
     hold. Equal scores form one step, and a step that the cut falls into is taken in part; all rows together give
     `average_precision`.
     """
-    capacity = len(y) * percent / 100.0
-    order = np.argsort(-score, kind="stable")
-    _, starts, sizes = np.unique(-score[order], return_index=True, return_counts=True)
-    taken = np.clip(capacity - starts, 0.0, sizes)
-    found = np.add.reduceat(y[order].astype(np.float64), starts) * taken / sizes
-    precision = np.cumsum(found) / np.maximum(np.cumsum(taken), 1e-300)
-    return float((found * precision).sum() / min(capacity, float(y.sum())))
+    _, group = np.unique(-score, return_inverse=True)
+    sizes = np.bincount(group, weights=weight).astype(np.float64)
+    positives = np.bincount(group, weights=y if weight is None else y * weight)
+    capacity = sizes.sum() * percent / 100.0
+    taken = np.clip(capacity - (np.cumsum(sizes) - sizes), 0.0, sizes)
+    found = positives * taken / sizes
+    return float((found * np.cumsum(found) / np.cumsum(taken)).sum() / min(capacity, positives.sum()))
 
 
 def lift_at(y: Labels, score: Score, percent: float, weight: Weight = None) -> float:

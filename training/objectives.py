@@ -31,13 +31,13 @@ class Objective:
     ----------
     name : str
     value : callable
-        Takes labels (n,) and scores (n,), returns the number.
+        Takes labels (n,), scores (n,) and what each row counts (n,) or None, returns the number.
     on_points : bool
         Whether scores are points; log-odds otherwise, whose order is all that matters.
     """
 
     name: str
-    value: Callable[[NDArray[np.int8], NDArray[np.float64]], float]
+    value: Callable[[metrics.Labels, metrics.Score, metrics.Weight], float]
     on_points: bool = False
 
     def scores(self, model: AdditiveModel, train: Rows, test: Rows) -> NDArray[np.float64]:
@@ -50,17 +50,23 @@ class Objective:
 def objective(name: str, capacity_percent: float) -> Objective:
     """Return the objective of a name; `capacity_percent` is the share of the rows that can be inspected."""
 
-    def at_capacity(y: NDArray[np.int8], score: NDArray[np.float64]) -> float:
-        return metrics.average_precision_at(y, score, capacity_percent)
+    def at_capacity(y: metrics.Labels, score: metrics.Score, weight: metrics.Weight) -> float:
+        return metrics.average_precision_at(y, score, capacity_percent, weight)
 
     known = {
-        "roc_auc": Objective("roc_auc", metrics.roc_auc),
+        "roc_auc": Objective("roc_auc", _roc_auc),
         "average_precision_at_capacity": Objective("average_precision_at_capacity", at_capacity),
         "expected_points": Objective("expected_points", expected_points, on_points=True),
     }
     return known[name]
 
 
-def expected_points(y: NDArray[np.int8], points: NDArray[np.float64]) -> float:
+def expected_points(y: metrics.Labels, points: metrics.Score, weight: metrics.Weight = None) -> float:
     """Return the mean points of violations less those of the others."""
-    return float(points[y == 1].mean() - points[y == 0].mean())
+    weights = np.ones(len(y)) if weight is None else weight
+    violated, others = (float(np.average(points[y == c], weights=weights[y == c])) for c in (1, 0))
+    return violated - others
+
+
+def _roc_auc(y: metrics.Labels, score: metrics.Score, weight: metrics.Weight) -> float:
+    return metrics.fast_roc_auc(y, score) if weight is None else metrics.roc_auc(y, score, weight)

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import optuna
-from numpy.typing import NDArray
 
 from data.city import City, Model
 from data.errors import RegistryError
@@ -26,9 +25,11 @@ from training.bootstrap import Interval, intervals
 from training.experiment import ROUNDS, Experiment
 from training.fitting import Recipe
 from training.folds import FoldRows, fold_rows, temporal_folds
+from training.metrics import Labels, Score, Weight
 from training.model import UNFILTERED
 from training.objectives import Objective, objective
 from training.registry import log_study
+from training.selection import weigh_stages
 from training.splits import Stage, check_split
 from training.tuning import ENDED, bin_folds, run_study
 from training.tuning_plots import save_plots
@@ -39,6 +40,8 @@ _CODE = (
     "training.labels",
     "training.folds",
     "training.rows",
+    "training.inspection_chance",
+    "training.selection",
     "training.fitting",
     "training.calibration",
     "training.expert_card",
@@ -101,10 +104,12 @@ def tune(experiment: Experiment, city: City, records: Records, settings: Setting
     study_id = fingerprint(
         experiment.model_dump(mode="json"), [str(fold) for fold in folds], records.records_id, load_catalogue().hash,
         [part.snapshot_ids for fold in rows for part in (fold.train, fold.test)], str(city.label), str(city.cohort),
-        str(city.model), recipe.card.as_json(), recipe.cut_points.as_json(), source_fingerprint(*_CODE),
+        str(city.selection), str(city.model), recipe.card.as_json(), recipe.cut_points.as_json(),
+        source_fingerprint(*_CODE),
     )  # fmt: skip
     folder = _home(city, settings) / f"{experiment.name}-{study_id}"
     if not (folder / "result.json").is_file():
+        rows = tuple(_weighed(fold, city, records, settings, progress) for fold in rows)
         _run(experiment, city, rows, recipe, folder, study_id, settings, progress)
     else:
         progress(f"Study {study_id} is there already, nothing changed: skipped.")
@@ -186,6 +191,12 @@ def _run(
         write_json(beside / "result.json", result)
 
 
+def _weighed(fold: FoldRows, city: City, records: Records, settings: Settings, progress: Progress) -> FoldRows:
+    """Return a fold with the weights of its rows; their clip is chosen on what it trains on."""
+    rows, _ = weigh_stages(city, records, {"trees": fold.train, "test": fold.test}, settings, progress)
+    return FoldRows(fold.fold, rows["trees"], rows["test"])
+
+
 def importance(study: optuna.Study, seed: int) -> dict[str, float]:
     """Return the share of the objective's variance that each parameter explains (fANOVA), most first.
 
@@ -236,18 +247,22 @@ def _compare(
     columns = np.column_stack([np.concatenate(scores[0]), np.concatenate(scores[1]), number])
     y = np.concatenate([fold.test.y for fold in rows])
     entity_ids = np.concatenate([fold.test.entity_ids for fold in rows])
+    weights = [fold.test.weight for fold in rows if fold.test.weight is not None]
 
-    def figures(labels: NDArray[np.int8], drawn: NDArray[np.float64]) -> dict[str, float]:
-        tuned, untuned = (_mean_over_folds(aim, labels, drawn[:, column], drawn[:, 2]) for column in (0, 1))
+    def figures(labels: Labels, drawn: Score, weight: Weight = None) -> dict[str, float]:
+        tuned, untuned = (_mean_over_folds(aim, labels, drawn[:, column], drawn[:, 2], weight) for column in (0, 1))
         return {"tuned": tuned, "present": untuned, "difference": tuned - untuned}
 
-    return intervals(figures, y, columns, entity_ids, n_draws=DRAWS, seed=experiment.seed)
+    weight = np.concatenate(weights) if weights else None
+    return intervals(figures, y, columns, entity_ids, weight, n_draws=DRAWS, seed=experiment.seed)
 
 
-def _mean_over_folds(
-    aim: Objective, y: NDArray[np.int8], score: NDArray[np.float64], fold: NDArray[np.float64]
-) -> float:
-    return float(np.mean([aim.value(y[fold == number], score[fold == number]) for number in np.unique(fold)]))
+def _mean_over_folds(aim: Objective, y: Labels, score: Score, fold: Score, weight: Weight) -> float:
+    values = []
+    for number in np.unique(fold):
+        mine = fold == number
+        values.append(aim.value(y[mine], score[mine], None if weight is None else weight[mine]))
+    return float(np.mean(values))
 
 
 def _as_json(rows: FoldRows) -> dict[str, Any]:

@@ -121,7 +121,8 @@ def _value(
     """Return the mean of the objective over the folds; None where the trial is pruned on the way."""
     values: list[float] = []
     for fold in folds:
-        values.append(aim.value(fold.rows.test.y, fold.scores(aim, settings)))
+        test = fold.rows.test
+        values.append(aim.value(test.y, fold.scores(aim, settings), test.weight))
         trial.set_user_attr(f"fold_{fold.rows.fold.number}", values[-1])
         trial.report(float(np.mean(values)), step=len(values) - 1)
         if len(values) < len(folds) and trial.should_prune():

@@ -69,9 +69,9 @@ def train_by_experiment(settings: Settings, experiment_name: str, re_anchor: boo
     from training.studies import log_or_keep, tune
 
     experiment = load_experiment(experiment_name)
-    folder = city_of(experiment).folder
-    city_name = folder.name if folder.parent == EXPERIMENTS else str(folder)
-    with held_city(settings, city_name) as city:
+    city = city_of(experiment)
+    city_name = city.name if city.folder.parent == EXPERIMENTS else str(city.folder)
+    with held_city(settings, city_name):
         settle_champion(city, settings, click.echo)
         records = bring_in(city, settings)
         tuned = tune(experiment, city, records, settings, click.echo)

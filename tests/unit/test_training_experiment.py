@@ -95,6 +95,17 @@ def test_the_city_is_the_one_beside_the_experiment_and_must_be_the_one_it_names(
         city_of(load_experiment(write_experiment(('"toy"', '"toronto"'))))
 
 
+def test_the_experiment_says_whether_rows_are_weighed_and_inspections_never_are(write_experiment, tmp_path):
+    weighed = ('"roc_auc"', '"roc_auc"\nselection = "weights"')
+    of_inspections = tmp_path / "chicago.toml"
+    of_inspections.write_text(TOML.replace('"toy"', '"chicago"').replace(*weighed), encoding="utf-8")
+
+    assert city_of(load_experiment(write_experiment())).selection.method == "none"
+    assert city_of(load_experiment(write_experiment(weighed))).selection.method == "weights"
+    with pytest.raises(ConfigurationError, match='selection of chicago/chicago must be "none"'):
+        city_of(load_experiment(str(of_inspections)))
+
+
 def test_an_experiment_may_lie_anywhere_and_name_a_known_city(tmp_path):
     path = tmp_path / "study.toml"
     path.write_text(TOML.replace('"toy"', '"toronto"'), encoding="utf-8")

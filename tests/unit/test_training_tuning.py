@@ -182,6 +182,18 @@ def test_average_precision_at_full_capacity_is_average_precision():
     assert average_precision_at(y, score, 100) == pytest.approx(average_precision(y, score))
 
 
+@pytest.mark.parametrize("name", ["roc_auc", "average_precision_at_capacity", "expected_points"])
+def test_a_row_of_weight_two_counts_as_two_rows(name):
+    generator = np.random.default_rng(6)
+    y, score = (generator.random(60) < 0.4).astype(np.int8), np.round(generator.random(60) * 500, -1)
+    weight = generator.integers(1, 4, 60)
+    aim = objective(name, 30)
+
+    repeated = aim.value(np.repeat(y, weight), np.repeat(score, weight), None)
+
+    assert aim.value(y, score, weight.astype(float)) == pytest.approx(repeated)
+
+
 def test_expected_points_are_the_points_that_violations_have_more():
     assert expected_points(np.array([1, 0, 1, 0], np.int8), np.array([600.0, 300.0, 500.0, 400.0])) == 200.0
 
@@ -196,7 +208,7 @@ def test_an_objective_is_higher_for_a_model_that_learned_something(name, folds, 
 
     scores = fold.scores(aim, BASE)
 
-    assert aim.value(test.y, scores) > aim.value(shuffled, scores)
+    assert aim.value(test.y, scores, None) > aim.value(shuffled, scores, None)
 
 
 def test_a_logistic_fit_of_few_distinct_scores_is_that_of_all_rows():
