@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, StrictFloat, StrictInt, field_validator, model_validator
 
 from data.declarations import Section, declared
 from data.drift import Drift
@@ -195,6 +195,10 @@ class City(Section):
     scale: Scale = Scale()
     linking: Linking = Linking()
     model: Model = Model()
+    indicators: dict[str, dict[str, StrictInt | StrictFloat]] = Field(
+        default_factory=dict,
+        description="parameters of indicators where they are not the defaults of docs/indicators.md",
+    )
     drift: Drift = Drift()
     gate: Gate = Gate()
     outlook: Outlook = Outlook()
@@ -229,6 +233,11 @@ class City(Section):
             return self.linking.places
         short = self.name_zh.removesuffix("市")
         return (f"{short}市", short)
+
+    @property
+    def indicator_parameters(self) -> dict[str, dict[str, StrictInt | StrictFloat]]:
+        """What it declares of its indicators' parameters, by indicator and name."""
+        return self.indicators
 
     @property
     def horizon(self) -> timedelta:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -47,12 +48,15 @@ class Records:
         sources (SHA-256 of the extracts), deliveries in the order in which they came, and per table the counts of
         data.assembly.TableCount, parts and table_id (what it was made from) and the SHA-256 of its Parquet file; files
         holds the SHA-256 of all other files below the folder.
+    indicator_parameters : mapping
+        What the city declares of its indicators' parameters: what is worked out from the records follows it.
     """
 
     city_name: str
     folder: Path
     records_id: str
     manifest: dict[str, Any]
+    indicator_parameters: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def tables(self) -> dict[str, Path]:
@@ -132,7 +136,7 @@ def open_records(city: City, settings: Settings, records_id: str | None = None) 
     folder = home / records_id
     if not (folder / "manifest.json").is_file():
         raise StorageError(f"{folder} must hold records, it is incomplete. Run `qianfen ingest {city.name}`.")
-    return Records(city.name, folder, records_id, read_manifest(folder))
+    return Records(city.name, folder, records_id, read_manifest(folder), city.indicators)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

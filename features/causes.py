@@ -19,10 +19,11 @@ import pandas as pd
 from data.errors import NotFoundError, RequestError, did_you_mean
 from data.records import Records
 from data.schemas import TABLES
-from features.catalogue import Indicator, load_catalogue
+from features.catalogue import Catalogue, catalogue_of
+from features.declaration import Indicator
 from features.matrix import tables_as_of
 from features.point_in_time import known
-from features.reach import RATES, within_reach
+from features.reach import looks_beyond, rate_in, within_reach
 from features.snapshots import Snapshot
 
 # No indicator reads them, or they act by whether the record counts at all.
@@ -66,6 +67,8 @@ class Cause:
         Records by table that count in both and only grew older.
     rate : tuple or None
         Name of the rate of others that is in the value, and what it was in the first and the second.
+    of_others : bool
+        Whether records of others than the entity bear on the value.
     """
 
     indicator: str
@@ -75,6 +78,7 @@ class Cause:
     changes: list[RecordChange]
     n_older: dict[str, int]
     rate: tuple[str, float, float] | None
+    of_others: bool = False
 
     @property
     def differs(self) -> bool:
@@ -104,15 +108,15 @@ def find_causes(
     NotFoundError
         Where the entity is in neither, or an indicator is unknown.
     """
+    catalogue = catalogue_of(records[1])
     for snapshot in (before, after):
-        _refuse_unfit(snapshot)
+        _refuse_unfit(snapshot, catalogue)
     values = _values(before, entity_id), _values(after, entity_id)
     if values[0] is None and values[1] is None:
         raise NotFoundError(
             f"'{entity_id}' is neither in the snapshot as of {before.as_of_date} nor in that as of {after.as_of_date}: "
             "it was not known or not active. See the code."
         )
-    catalogue = load_catalogue()
     for name in names:
         if name not in catalogue.names:
             raise NotFoundError(f"There is no indicator '{name}'.{did_you_mean(name, catalogue.names)}")
@@ -166,7 +170,9 @@ def _cause(item: Indicator, values: tuple[float, float], sides: tuple[_Side, _Si
         if n_same and sides[0].as_of_date != sides[1].as_of_date:
             n_older[name] = n_same
     aged = _one_value(item, sides[0].as_of(sides[1].as_of_date), entity_id, sides[0])
-    return Cause(item.name, values[0], aged, values[1], changes, n_older, _rate(item, sides, entity_id))
+    return Cause(
+        item.name, values[0], aged, values[1], changes, n_older, _rate(item, sides, entity_id), looks_beyond(item)
+    )
 
 
 def _compare(table: str, old: ir.Table, new: ir.Table, sides: tuple[_Side, _Side]) -> tuple[list[RecordChange], int]:
@@ -242,9 +248,9 @@ def _one_value(item: Indicator, tables: dict[str, ir.Table], entity_id: str, sid
 
 
 def _rate(item: Indicator, sides: tuple[_Side, _Side], entity_id: str) -> tuple[str, float, float] | None:
-    if item.name not in RATES or not item.is_available(set(sides[1].records.tables)):
+    rate = rate_in(item)
+    if rate is None or not item.is_available(set(sides[1].records.tables)):
         return None
-    rate = RATES[item.name]
     found = [_rate_of(rate.compute(side.tables), entity_id) for side in sides]
     return rate.name, found[0], found[1]
 
@@ -260,13 +266,13 @@ def _values(snapshot: Snapshot, entity_id: str) -> dict[str, Any] | None:
     return dict(rows.iloc[0]) if len(rows) else None
 
 
-def _refuse_unfit(snapshot: Snapshot) -> None:
+def _refuse_unfit(snapshot: Snapshot, catalogue: Catalogue) -> None:
     if snapshot.as_of_date is None:
         raise RequestError(
             f"The values of one entity can be compared as of two dates, got {snapshot.folder.name}, which is of pairs. "
             "Name two snapshots as of a date each."
         )
-    if snapshot.manifest["catalogue_hash"] != load_catalogue().hash:
+    if snapshot.manifest["catalogue_hash"] != catalogue.hash:
         raise RequestError(
             f"Snapshot {snapshot.snapshot_id} must be made by the formulas that are here, it was made by others. "
             "Run this with the version of qianfen that built it, or build it anew."

@@ -41,7 +41,7 @@ def records_on(records: Records, settings: Settings) -> MatrixRecords:
     from features.spark import SparkRecords, local_options, start_spark
 
     session = start_spark(settings.var / "spark.log", local_options(settings.threads))
-    return SparkRecords(records.tables, records.records_id, records.n_records, session)
+    return SparkRecords(records.tables, records.records_id, records.n_records, session, records.indicator_parameters)
 
 
 def rows_of(matrix: ir.Table, folder: Path) -> Iterator[pa.RecordBatch]:

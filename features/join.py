@@ -10,7 +10,7 @@ import pyarrow as pa
 from pandas.api import types
 
 from data.errors import PointInTimeError, RequestError, did_you_mean
-from features.catalogue import Catalogue, load_catalogue
+from features.catalogue import Catalogue, catalogue_of
 from features.matrix import KEYS, Records, matrix_for_pairs
 
 
@@ -52,7 +52,7 @@ def point_in_time_join(
     PointInTimeError
         Where a date is missing.
     """
-    catalogue = _chosen(indicators)
+    catalogue = _chosen(catalogue_of(records), indicators)
     _refuse_columns(frame, date_column, entity_column, catalogue)
     keys = pd.DataFrame({"entity_id": _ids(frame[entity_column]), "as_of_date": _days(frame[date_column])})
     matrix = _matrix(records, keys.dropna().drop_duplicates(), catalogue, threads)
@@ -74,8 +74,7 @@ def _matrix(records: Records, pairs: pd.DataFrame, catalogue: Catalogue, threads
     return found.assign(as_of_date=found["as_of_date"].astype("datetime64[s]"), entity_id=_text(found["entity_id"]))
 
 
-def _chosen(indicators: Sequence[str] | None) -> Catalogue:
-    catalogue = load_catalogue()
+def _chosen(catalogue: Catalogue, indicators: Sequence[str] | None) -> Catalogue:
     if indicators is None:
         return catalogue
     for name in indicators:

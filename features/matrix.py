@@ -14,7 +14,9 @@ import pandas as pd
 import pyarrow as pa
 
 from data.errors import PointInTimeError
-from features.catalogue import Catalogue, Indicator, load_catalogue
+from features.catalogue import Catalogue, catalogue_of
+from features.declaration import Indicator
+from features.parameters import Values
 from features.point_in_time import known_population, known_tables
 from features.sharing import kept_in
 
@@ -36,6 +38,9 @@ class Records(Protocol):
     @property
     def n_records(self) -> int: ...
 
+    @property
+    def indicator_parameters(self) -> Mapping[str, Values]: ...
+
     def connect(self, threads: int | None = None) -> Any: ...
 
 
@@ -54,7 +59,7 @@ def build_matrix(
     as_of_dates : iterable of date
         One date or many.
     catalogue : Catalogue, optional
-        The indicators; by default all that are declared.
+        The indicators; by default all that are declared, with the values that the city declares of their parameters.
     threads : int, optional
         Threads of the engine; by default all cores.
 
@@ -73,7 +78,7 @@ def build_matrix(
     backend, dates = records.connect(threads), sorted(set(as_of_dates))
     tables = tables_as_of(backend, records.tables, dates)
     with kept_in(backend):
-        return _matrix(tables["entities"], tables, set(records.tables), catalogue or load_catalogue())
+        return _matrix(tables["entities"], tables, set(records.tables), catalogue or catalogue_of(records))
 
 
 def matrix_for_pairs(
@@ -92,7 +97,7 @@ def matrix_for_pairs(
         One row for each distinct pair, sorted by date, then entity. All indicators are missing where the entity was
         not known or not active as of the date.
     """
-    catalogue = catalogue or load_catalogue()
+    catalogue = catalogue or catalogue_of(records)
     wanted = pd.DataFrame(
         {"entity_id": pairs["entity_id"].astype("str"), "as_of_date": pd.to_datetime(pairs["as_of_date"])}
     ).drop_duplicates()

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from data.quality import quote
 from data.schemas import TABLES
-from features.catalogue import Catalogue, Indicator, load_catalogue
+from features.catalogue import Catalogue, catalogue_of
+from features.declaration import Indicator
 from features.matrix import Records, tables_as_of
 from features.point_in_time import columns_for_indicators
 from features.sharing import kept_in
@@ -48,7 +49,7 @@ def build_panel(
     PointInTimeError
         Where no entity was known as of a date.
     """
-    catalogue, mapped, dates = catalogue or load_catalogue(), set(records.tables), sorted(set(as_of_dates))
+    catalogue, mapped, dates = catalogue or catalogue_of(records), set(records.tables), sorted(set(as_of_dates))
     backend = records.connect(threads)
     backend.raw_sql(f"SET memory_limit = '{MEMORY_OF_THE_ENGINE}'")
     read = {"entities", *(table for item in catalogue for table in item.tables)}

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 import ibis.expr.types as ir
 
-from features.catalogue import Indicator
+from features.declaration import Indicator
+from features.gravity import gravity_phrases
 from features.indicators.monitoring import own_and_peers
-from features.rates import expected_failure_rate, overall_failure_rate
+from features.parameters import Values
+from features.rates import INDUSTRY, expected_failure_rate, overall_failure_rate
 
 Tables = Mapping[str, ir.Table]
 
@@ -48,7 +50,8 @@ def _lists_of_its_people(tables: Tables, entity_id: str) -> dict[str, ir.Table]:
 def _other_entities_of_its_people(tables: Tables, entity_id: str) -> dict[str, ir.Table]:
     people = tables["people"].semi_join(_own(tables["people"], entity_id), "person_id")
     others = people.filter(people.entity_id != entity_id)
-    return {"people": people, **{name: tables[name].semi_join(others, "entity_id") for name in _VIOLATIONS}}
+    own = {"entities": _own(tables["entities"], entity_id), "people": people}
+    return {**own, **{name: tables[name].semi_join(others, "entity_id") for name in _VIOLATIONS}}
 
 
 _VIOLATIONS = ("inspections", "penalties")
@@ -57,23 +60,49 @@ _BEYOND_ITS_OWN: dict[str, Callable[[Tables, str], dict[str, ir.Table]]] = {
     "person_dishonesty": _lists_of_its_people,
     "person_linked_violations": _other_entities_of_its_people,
 }
-_INDUSTRY = Rate(
-    "failure rate of inspections in its industry",
-    lambda tables: expected_failure_rate(tables["entities"], tables["inspections"]).rename(rate="expected_rate"),
-)
-RATES: dict[str, Rate] = {
-    "industry_category": _INDUSTRY,
-    "failed_inspections": _INDUSTRY,
-    "complaint_reports": Rate(
+
+
+def _industry(values: Values) -> Rate:
+    given = {name: values[name] for name in INDUSTRY}
+    return Rate(
+        f"{gravity_phrases(values)['rate'][0].lower()} of inspections in its industry",
+        lambda tables: expected_failure_rate(tables["entities"], tables["inspections"], **given).rename(
+            rate="expected_rate"
+        ),
+    )
+
+
+def _peers(values: Values) -> Rate:
+    given = int(values["half_life_days"]), int(values["repeat_days"])
+    return Rate(
         "mean of the faded complaints of its peers",
-        lambda tables: own_and_peers(tables["entities"], tables["complaints"]).rename(rate="peers"),
-    ),
-    "sampling_failures": Rate(
+        lambda tables: own_and_peers(tables["entities"], tables["complaints"], *given).rename(rate="peers"),
+    )
+
+
+def _all_tests(values: Values) -> Rate:
+    days = int(values["look_back_days"])
+    return Rate(
         "failure rate of all sampling tests",
-        lambda tables: overall_failure_rate(tables["tests"]).rename(rate="overall_rate"),
-    ),
+        lambda tables: overall_failure_rate(tables["tests"], days).rename(rate="overall_rate"),
+    )
+
+
+_RATES: dict[str, Callable[[Values], Rate]] = {
+    "industry_category": _industry,
+    "failed_inspections": _industry,
+    "person_linked_violations": _industry,
+    "complaint_reports": _peers,
+    "sampling_failures": _all_tests,
 }
-"""The rate of others that is in an indicator's value; those that are not named here have none."""
+
+
+def rate_in(indicator: Indicator) -> Rate | None:
+    """Return the rate of others that is in an indicator's value; None where there is none."""
+    counts_only = indicator.name == "person_linked_violations" and not indicator.values["strength"]
+    if indicator.name not in _RATES or counts_only:
+        return None
+    return _RATES[indicator.name](indicator.values)
 
 
 def within_reach(indicator: Indicator, tables: Tables, entity_id: str) -> dict[str, ir.Table]:
@@ -91,7 +120,7 @@ def within_reach(indicator: Indicator, tables: Tables, entity_id: str) -> dict[s
 
 def looks_beyond(indicator: Indicator) -> bool:
     """Say whether records of others than the entity bear on its value."""
-    return indicator.name in _BEYOND_ITS_OWN or indicator.name in RATES
+    return indicator.name in _BEYOND_ITS_OWN or rate_in(indicator) is not None
 
 
 def _own(table: ir.Table, entity_id: str) -> ir.Table:

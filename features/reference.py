@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from features.catalogue import DIMENSIONS, Catalogue, Indicator, load_catalogue
+from features.catalogue import Catalogue, load_catalogue
+from features.declaration import DIMENSIONS, Indicator
 from features.outlook import Remedy
 
 _HEAD = """# Indicators
@@ -14,6 +15,9 @@ Written by `qianfen reference` from `features/indicators/`; do not edit.
 Each indicator is one number per active entity as of a date, from what was known before that date. Missing is not zero:
 where nothing is known the value is missing, and the expert card gives its neutral points. An indicator whose table a
 city does not map is missing for everybody.
+
+What is said here holds for the defaults of the parameters. A city sets others in city.toml, `[indicators.<indicator>]`;
+what is then said of its indicators is made from those.
 """
 
 
@@ -41,9 +45,25 @@ def _indicator_section(item: Indicator) -> str:
         "source": item.source,
     }
     table = "".join(f"| {name} | {text} |\n" for name, text in rows.items())
-    return (
-        f"\n### {item.name} {item.name_zh}\n\n{item.description}\n\n{item.description_zh}\n\n| | |\n|---|---|\n{table}"
-    )
+    said = f"\n### {item.name} {item.name_zh}\n\n{item.description}\n\n{item.description_zh}\n\n"
+    return f"{said}| | |\n|---|---|\n{table}{_parameters(item)}"
+
+
+def _parameters(item: Indicator) -> str:
+    """Return the table of an indicator's own parameters, and the names of those that it takes from another."""
+    own = {name: p for name, p in item.parameters.items() if p.owner in ("", item.name)}
+    text = ""
+    if own:
+        rows = [
+            f"| {name} | {p.default:g} | {p.low:g} to {p.high:g} {p.unit} | {p.meaning} ({p.meaning_zh}) | {p.why} |\n"
+            for name, p in own.items()
+        ]
+        head = "| parameter | default | bounds | what it does | why the default |\n|---|---|---|---|---|\n"
+        text += f"\n{head}{''.join(rows)}"
+    others = {name: p.owner for name, p in item.parameters.items() if name not in own}
+    for owner in dict.fromkeys(others.values()):
+        text += f"\nIt takes {', '.join(name for name, of in others.items() if of == owner)} from {owner}.\n"
+    return text
 
 
 def _range(item: Indicator) -> str:

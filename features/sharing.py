@@ -8,23 +8,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import ibis.expr.types as ir
 
 Expression = Callable[..., ir.Table]
 
-_keep: ContextVar[Callable[[Expression, tuple[ir.Table, ...]], ir.Table] | None] = ContextVar("keep", default=None)
+_Call = Callable[[], ir.Table]
+_keep: ContextVar[Callable[[Any, _Call], ir.Table] | None] = ContextVar("keep", default=None)
 
 
 def shared(function: Expression) -> Expression:
-    """Mark a function of tables whose result several indicators use."""
+    """Mark a function of tables, and of keyword-only parameters, whose result several indicators use."""
 
     @wraps(function)
-    def once(*tables: ir.Table) -> ir.Table:
-        keep = _keep.get()
-        return keep(function, tables) if keep else function(*tables)
+    def once(*tables: ir.Table, **parameters: Any) -> ir.Table:
+        keep, call = _keep.get(), partial(function, *tables, **parameters)
+        what = (function, *(table.op() for table in tables), *sorted(parameters.items()))
+        return keep(what, call) if keep else call()
 
     return once
 
@@ -34,11 +36,10 @@ def kept_in(backend: Any) -> Iterator[None]:
     """Keep the results of shared functions as temporary tables of a backend, for as long as the block runs."""
     kept: dict[Any, ir.Table] = {}
 
-    def keep(function: Expression, tables: tuple[ir.Table, ...]) -> ir.Table:
-        key = (function, *(table.op() for table in tables))
-        if key not in kept:
-            kept[key] = backend.create_table(f"shared_{len(kept)}", function(*tables), temp=True, overwrite=True)
-        return kept[key]
+    def keep(what: Any, call: _Call) -> ir.Table:
+        if what not in kept:
+            kept[what] = backend.create_table(f"shared_{len(kept)}", call(), temp=True, overwrite=True)
+        return kept[what]
 
     token = _keep.set(keep)
     try:

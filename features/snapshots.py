@@ -19,7 +19,7 @@ from data.files import atomic_folder, fingerprint, read_sealed, sha256_of, sourc
 from data.progress import Progress
 from data.records import Records
 from data.settings import Settings
-from features.catalogue import load_catalogue
+from features.catalogue import catalogue_of
 from features.engines import records_on, rows_of
 from features.matrix import build_matrix, matrix_for_pairs
 from features.panel import build_panel
@@ -205,7 +205,8 @@ def _write(
     engine: str,
 ) -> int:
     """Write the matrix and its manifest; the same rows give the same bytes, in whatever batches they come."""
-    names = load_catalogue().names
+    catalogue = catalogue_of(records)
+    names = catalogue.names
     path = folder / "matrix.parquet"
     write_rows(path, batches, names)
     sources = {
@@ -213,8 +214,8 @@ def _write(
         "city": records.city_name,
         "as_of_date": as_of_date,
         "engine": engine,
-        "catalogue_hash": load_catalogue().hash,
-        "formulas": load_catalogue().hashes,
+        "catalogue_hash": catalogue.hash,
+        "formulas": catalogue.hashes,
         "indicators": list(names),
         "records_id": records.records_id,
         "records": {name: table["sha256"] for name, table in records.manifest["tables"].items()},
@@ -244,7 +245,9 @@ def _share_missing(matrix: pq.FileMetaData) -> dict[str, float]:
 
 def _snapshot_id(records: Records, what: str, settings: Settings) -> str:
     # Engines agree within 1e-9, and not to the last bit: each has its own snapshot.
-    return fingerprint(records.records_id, what, settings.engine, load_catalogue().hash, source_fingerprint(*_CODE))
+    return fingerprint(
+        records.records_id, what, settings.engine, catalogue_of(records).hash, source_fingerprint(*_CODE)
+    )
 
 
 def _home(records: Records, settings: Settings) -> Path:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from pyspark.java_gateway import launch_gateway
 from pyspark.sql import SparkSession
 
 from data.errors import ConfigurationError, StorageError
+from features.parameters import Values
 
 with warnings.catch_warnings():
     # Raised on import for pandas 3. Nothing here goes through pandas: rows come and go as Arrow.
@@ -82,7 +83,7 @@ class SparkRecords:
     tables : mapping of str to Path or str
         Where the Parquet of each mapped table lies: a path that driver and executors see alike, or a URI that Spark
         can read (`hdfs://`, `s3a://`).
-    records_id, n_records
+    records_id, n_records, indicator_parameters
         As of data.records.Records.
     session : SparkSession
         Where to run.
@@ -92,6 +93,7 @@ class SparkRecords:
     records_id: str
     n_records: int
     session: SparkSession
+    indicator_parameters: Mapping[str, Values] = field(default_factory=dict)
 
     def connect(self, threads: int | None = None) -> Any:
         """Return an Ibis backend with one view for each mapped table. How many threads run is for Spark to say."""

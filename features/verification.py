@@ -12,7 +12,7 @@ from data.parts import damage_of_part
 from data.progress import Progress
 from data.records import read_manifest, sha256_of_files
 from data.settings import ENGINES
-from features.catalogue import load_catalogue
+from features.catalogue import catalogue_of
 from features.online import open_online
 from features.snapshots import Snapshot, load_snapshot
 from features.store import Claim, FeatureStore
@@ -86,7 +86,7 @@ def _rebuild(store: FeatureStore, folder: Path, snapshot: Snapshot | None) -> st
     if snapshot is None:
         again = f"`qianfen features build {city} --as-of` its date, or `qianfen train {city}` where it is of pairs"
         return f"Remove {folder} and run {again}."
-    if snapshot.manifest["catalogue_hash"] != load_catalogue().hash:
+    if snapshot.manifest["catalogue_hash"] != catalogue_of(store.city).hash:
         return "It was made by other formulas than those that are here. Restore it from a copy."
     records_id = snapshot.manifest["records_id"]
     in_force = records_id == _current_records_id(store)

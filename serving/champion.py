@@ -11,7 +11,7 @@ from pathlib import Path
 from data.city import City
 from data.errors import NotFoundError, NotReadyError, QianfenError
 from data.settings import Settings
-from features.catalogue import load_catalogue
+from features.catalogue import catalogue_of
 from serving.outlooks import Outlooks
 from serving.reply import Replies
 from training.additive import AdditiveModel
@@ -31,7 +31,7 @@ class Champion:
     @classmethod
     def of(cls, city: City, model: AdditiveModel) -> Champion:
         """Return the champion that a model makes."""
-        catalogue = load_catalogue()
+        catalogue = catalogue_of(city)
         return cls(model, Replies(city, catalogue, model), Outlooks(catalogue, model, city.outlook.not_asked))
 
 

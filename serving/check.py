@@ -13,7 +13,8 @@ from data.errors import PointInTimeError
 from data.records import Records
 from data.report import TableReport, report_tables
 from data.settings import Settings
-from features.catalogue import Indicator, load_catalogue
+from features.catalogue import catalogue_of
+from features.declaration import Indicator
 from features.matrix import build_matrix
 
 _MOST_REASONS = 12
@@ -93,7 +94,7 @@ def check_city(city: City, records: Records, settings: Settings) -> CheckReport:
         counts["n"],
         tuple(account_files(city, records, settings)),
         tables,
-        tuple(_report_indicator(item, mapped, counts) for item in load_catalogue()),
+        tuple(_report_indicator(item, mapped, counts) for item in catalogue_of(city)),
     )
 
 
@@ -104,7 +105,7 @@ def _count_values(records: Records, as_of_date: date, settings: Settings) -> dic
     except PointInTimeError:
         return {"n": 0}
     counted = {"n": matrix.count()}
-    for item in load_catalogue():
+    for item in catalogue_of(records):
         value = matrix[item.name]
         counted[item.name] = value.count()
         counted[f"{item.name}, not zero"] = (value != 0).sum().fill_null(0)

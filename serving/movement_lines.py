@@ -16,7 +16,7 @@ import pandas as pd
 from data.city import City
 from data.errors import NotFoundError
 from data.settings import Settings
-from features.catalogue import load_catalogue
+from features.catalogue import catalogue_of
 from features.snapshots import load_snapshot
 from serving.entities import entity_facts
 from serving.movement import Movement
@@ -111,7 +111,7 @@ class MovementLines:
         return Line(subject, name_of(subject, self._language), "", None, None, total)
 
     def _facts(self, name: str, entity_id: str, values: Values) -> str:
-        if name not in load_catalogue().names or any(name not in v or entity_id not in v.index for v in values):
+        if name not in catalogue_of(self._city).names or any(name not in v or entity_id not in v.index for v in values):
             return ""
         before, after = (float(frame[name].loc[entity_id]) for frame in values)
         old, new = self._fact(name, before), self._fact(name, after)
@@ -121,14 +121,14 @@ class MovementLines:
         return say(self._language, "as_before" if m["same_model"] or m["separated"] else "as_before_mixed", fact=new)
 
     def _fact(self, name: str, value: float) -> str:
-        item = load_catalogue()[name]
+        item = catalogue_of(self._city)[name]
         known = None if math.isnan(value) else value
         said = fact(item, known, item.is_available(set(self._city.mapped_tables)), self._city.currency)
         return said.zh if self._language == "zh" else said.en
 
     def _short(self, name: str, value: float, said: str) -> str:
         """Return an earlier value as a number where the sentence of the later one explains it, else as it is said."""
-        item = load_catalogue()[name]
+        item = catalogue_of(self._city)[name]
         if value > 0 and item.is_available(set(self._city.mapped_tables)):
             return shown_value(item, value, self._language, self._city.currency)
         return said[0].lower() + said[1:]

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import models_json_schema
 
-from features.catalogue import load_catalogue
+from features.catalogue import Catalogue
 from serving.outlooks import OutlookReply
 from serving.reply import ErrorReply, ScoreReply
 from serving.request import MOST_BYTES, MOST_ITEMS
@@ -54,16 +54,16 @@ class ValuesItem(BaseModel):
     indicators: Annotated[dict[str, float | None], Field(min_length=18, max_length=18)]
 
 
-def complete_openapi(derived: dict[str, Any]) -> dict[str, Any]:
-    """Return the document: `derived` with statuses, headers, examples, the names of the indicators and the pages."""
-    schemas = _schemas()
+def complete_openapi(derived: dict[str, Any], catalogue: Catalogue) -> dict[str, Any]:
+    """Return the document: `derived` with statuses, headers, examples, the indicators of the city and the pages."""
+    schemas = _schemas(catalogue)
     score = derived["paths"]["/v1/score"]["post"]
     score["tags"] = ["Scores"]
     score["summary"] = "Points, grade and reasons"
     score["parameters"] = [_header(name, text) for name, text in _HEADERS.items()]
     body = score["requestBody"]["content"]["application/json"]
     body["schema"] = _one_or_many(("EntityItem", "ValuesItem"))
-    body["examples"] = _examples()
+    body["examples"] = _examples(catalogue)
     success = next(response for status, response in score["responses"].items() if str(status) == "200")
     success["content"] = {"application/json": {"schema": _one_or_many(("ScoreReply",))}}
     score["responses"] = {"200": success} | {str(status): _error(text) for status, text in _STATUSES.items()}
@@ -87,12 +87,12 @@ def complete_openapi(derived: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _schemas() -> dict[str, Any]:
+def _schemas(catalogue: Catalogue) -> dict[str, Any]:
     asked = [(model, "validation") for model in (EntityItem, ValuesItem)]
     answered = [(model, "serialization") for model in (ScoreReply, OutlookReply, ErrorReply)]
     _, content = models_json_schema([*asked, *answered], ref_template=_REFERENCE)  # type: ignore[list-item]
     schemas: dict[str, Any] = content["$defs"]
-    schemas["ValuesItem"]["properties"]["indicators"] = _indicators_schema()
+    schemas["ValuesItem"]["properties"]["indicators"] = _indicators_schema(catalogue)
     return schemas
 
 
@@ -100,8 +100,7 @@ def _infrastructure(paths: dict[str, Any]) -> dict[str, Any]:
     return {path: item for path, item in paths.items() if path in ("/healthz", "/livez", "/readyz", "/metrics")}
 
 
-def _indicators_schema() -> dict[str, Any]:
-    catalogue = load_catalogue()
+def _indicators_schema(catalogue: Catalogue) -> dict[str, Any]:
     properties = {}
     for item in catalogue:
         number: dict[str, Any] = {"type": ["number", "null"], "description": f"{item.name_zh}, {item.unit}"}
@@ -125,8 +124,8 @@ def _one_or_many(models: tuple[str, ...]) -> dict[str, Any]:
     return {"oneOf": [*references, {"type": "array", "minItems": 1, "maxItems": MOST_ITEMS, "items": one}]}
 
 
-def _examples() -> dict[str, Any]:
-    values = dict.fromkeys(load_catalogue().names)
+def _examples(catalogue: Catalogue) -> dict[str, Any]:
+    values = dict.fromkeys(catalogue.names)
     return {
         "one entity": {"value": {"entity_id": _EXAMPLE_CODE}},
         "as of a date": {"value": {"entity_id": _EXAMPLE_CODE, "as_of_date": "2025-07-01"}},

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from features.catalogue import Catalogue, Indicator
+from features.catalogue import Catalogue
+from features.declaration import Indicator
 from serving.sentences import NEGLIGIBLE_POINTS, shown_value, signed
 from training.expert_card import CutPoints
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from features.catalogue import Indicator
+from features.declaration import Indicator
+from features.parameters import said
 
 NEGLIGIBLE_POINTS = 0.05
 """Contributions below this are shown as none: points are shown with one decimal."""
 
 _CURRENCIES_ZH = {"CNY": "元", "CAD": "加元", "USD": "美元"}
 _LEAST_SHOWN = 0.01
+_BY_GRAVITY = "share of the gravest result"
 _NO_LAPSE_DAYS = 3650.0
 _SINGULAR = {
     "changes": "change",
@@ -88,10 +90,21 @@ def _fact(item: Indicator, value: float | None, is_available: bool, currency: st
         )
     if value is None:
         zh, en = _MISSING.get(item.name, (f"{item.name_zh}没有记录", f"Nothing is known of {_spoken(item.name)}"))
-        return f"{zh}，按中性分计", f"{en}, so its neutral points count"
+        return f"{item.says(zh, 'zh')}，按中性分计", f"{item.says(en, 'en')}, so its neutral points count"
     if item.unit == "currency units":
-        return _amount_fact(item.name, value, currency)
-    return _WORDS[item.name](value)
+        zh, en = _amount_fact(item.name, value, currency)
+    else:
+        zh, en = _words(item)(value)
+    return item.says(zh, "zh"), item.says(en, "en")
+
+
+def _words(item: Indicator) -> Words:
+    """Return the words of an indicator, with names of its parameters in braces where they say the value in force."""
+    if item.unit == _BY_GRAVITY:
+        return _GRAVITY_WORDS[item.name]
+    if item.name == "person_linked_violations" and item.unit.startswith("share"):
+        return _LINKED_RATE
+    return _WORDS[item.name]
 
 
 def _effect(expert: float, learned: float) -> tuple[str, str]:
@@ -148,8 +161,8 @@ def _amount_fact(name: str, value: float, currency: str) -> tuple[str, str]:
             return "没有尚未缴清的税款、罚款或判决款", "No tax, penalty or judgment is outstanding"
         return f"尚有税款、罚款或判决款 {zh}未缴清", f"{en} of taxes, penalties or judgments are outstanding"
     if value == 0:
-        return "近三年没有罚没款", "No fine or forfeiture in the last 3 years"
-    return f"近三年罚没款合计 {zh}", f"Fines and forfeitures of {en} in the last 3 years"
+        return "近{look_back_days}没有罚没款", "No fine or forfeiture in the last {look_back_days}"
+    return f"近{{look_back_days}}罚没款合计 {zh}", f"Fines and forfeitures of {en} in the last {{look_back_days}}"
 
 
 def _licence(days: float) -> tuple[str, str]:
@@ -184,7 +197,7 @@ def _counted(zero: tuple[str, str], zh: str, en_one: str, en_many: str) -> Words
     def say(n: float) -> tuple[str, str]:
         if n == 0:
             return zero
-        return zh.format(n=_count(n)), (en_one if round(n) == 1 else en_many).format(n=_count(n))
+        return _put(zh, n=_count(n)), _put(en_one if round(n) == 1 else en_many, n=_count(n))
 
     return say
 
@@ -193,13 +206,18 @@ def _decayed(zero: tuple[str, str], zh: str, en: str) -> Words:
     """Return words for a count that fades with time; `{n}` stands for it."""
 
     def say(n: float) -> tuple[str, str]:
-        return (zh.format(n=_number(n)), en.format(n=_number(n))) if n > 0 else zero
+        return (_put(zh, n=_number(n)), _put(en, n=_number(n))) if n > 0 else zero
 
     return say
 
 
 def _rate(zh: str, en: str) -> Words:
-    return lambda share: (zh.format(share=f"{share:.1%}"), en.format(share=f"{share:.1%}"))
+    return lambda share: (_put(zh, share=f"{share:.1%}"), _put(en, share=f"{share:.1%}"))
+
+
+def _put(text: str, **values: str) -> str:
+    """Put values in the place of their names in braces; names of parameters stay."""
+    return said(text, {name: (value, value) for name, value in values.items()}, "en")
 
 
 _MISSING: dict[str, tuple[str, str]] = {
@@ -208,17 +226,40 @@ _MISSING: dict[str, tuple[str, str]] = {
     "years_in_operation": ("成立日期不明", "The day of establishment is not known"),
     "address_sharing": ("没有登记地址", "No address is registered"),
     "licence_validity": ("没有必需许可的记录", "No required licence is known"),
-    "annual_report_lapses": ("近三年没有年报记录", "No annual report is known in 3 years"),
+    "annual_report_lapses": ("近{look_back_days}没有年报记录", "No annual report is known in {look_back_days}"),
     "failed_inspections": ("从未检查过", "It was never inspected"),
     "person_dishonesty": ("任职人员不明", "Nobody in office is known"),
     "person_linked_violations": ("任职人员不明", "Nobody in office is known"),
     "sampling_failures": ("从未抽检过", "Its products were never tested"),
 }
 
+_GRAVITY_WORDS: dict[str, Words] = {
+    "industry_category": _rate(
+        "所属行业近{industry_look_back_days}检查结果的平均严重度为最严重结果的 {share}",
+        "What inspections found in its industry in the last {industry_look_back_days} comes to {share} of the gravest "
+        "result",
+    ),
+    "failed_inspections": _rate(
+        "检查结果的平均严重度为最严重结果的 {share}（近期权重大，参照本行业）",
+        "What its inspections found comes to {share} of the gravest result, recent ones weighing more, held near its "
+        "industry's",
+    ),
+    "person_linked_violations": _rate(
+        "现任人员的其他主体检查结果的平均严重度为最严重结果的 {share}（近期权重大，参照本行业）",
+        "What inspections found at other entities of the people in office comes to {share} of the gravest result, "
+        "recent ones weighing more, held near its industry's",
+    ),
+}
+_LINKED_RATE = _rate(
+    "现任人员的其他主体检查不合格率为 {share}（近期权重大，参照本行业）",
+    "Inspections of other entities of the people in office failed at a rate of {share}, recent ones weighing more, "
+    "held near its industry's rate",
+)
+
 _WORDS: dict[str, Words] = {
     "industry_category": _rate(
-        "所属行业近三年的检查不合格率约为 {share}",
-        "About {share} of inspections in its industry failed in the last 3 years",
+        "所属行业近{industry_look_back_days}的检查不合格率约为 {share}",
+        "About {share} of inspections in its industry failed in the last {industry_look_back_days}",
     ),
     "years_in_operation": lambda years: (
         f"已经营 {years:.1f} 年",
@@ -227,28 +268,28 @@ _WORDS: dict[str, Words] = {
     "address_sharing": _address,
     "licence_validity": _licence,
     "annual_report_lapses": _counted(
-        ("近三年的年报均按期报送", "All annual reports of the last 3 years came on time"),
-        "近三年有 {n} 个年度的年报逾期或未报",
-        "The annual report of {n} year was late or missed in the last 3 years",
-        "The annual reports of {n} years were late or missed in the last 3 years",
+        ("近{look_back_days}的年报均按期报送", "All annual reports of the last {look_back_days} came on time"),
+        "近{look_back_days}有 {n} 个年度的年报逾期或未报",
+        "The annual report of {n} year was late or missed in the last {look_back_days}",
+        "The annual reports of {n} years were late or missed in the last {look_back_days}",
     ),
     "registration_changes": _counted(
         (
-            "近两年未变更地址、法定代表人、经营范围或名称",
-            "No change of address, representative, scope or name in 2 years",
+            "近{look_back_days}未变更地址、法定代表人、经营范围或名称",
+            "No change of address, representative, scope or name in {look_back_days}",
         ),
-        "近两年变更地址、法定代表人、经营范围或名称 {n} 次",
-        "{n} change of address, representative, scope or name in 2 years",
-        "{n} changes of address, representative, scope or name in 2 years",
+        "近{look_back_days}变更地址、法定代表人、经营范围或名称 {n} 次",
+        "{n} change of address, representative, scope or name in {look_back_days}",
+        "{n} changes of address, representative, scope or name in {look_back_days}",
     ),
     "abnormal_listing": _counted(
-        ("近三年未列入经营异常名录", "Not on the list of abnormal operation in the last 3 years"),
-        "近三年列入经营异常名录共 {n} 天",
-        "On the list of abnormal operation for {n} day in the last 3 years",
-        "On the list of abnormal operation for {n} days in the last 3 years",
+        ("近{look_back_days}未列入经营异常名录", "Not on the list of abnormal operation in the last {look_back_days}"),
+        "近{look_back_days}列入经营异常名录共 {n} 天",
+        "On the list of abnormal operation for {n} day in the last {look_back_days}",
+        "On the list of abnormal operation for {n} days in the last {look_back_days}",
     ),
     "serious_dishonesty": _decayed(
-        ("近五年没有严重违法失信记录", "No listing for serious dishonesty in 5 years"),
+        ("近{look_back_days}没有严重违法失信记录", "No listing for serious dishonesty in {look_back_days}"),
         "严重违法失信记录按时间折算为 {n} 次",
         "Listings for serious dishonesty, faded with time, come to {n}",
     ),

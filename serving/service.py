@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 from data.errors import QianfenError
 from data.settings import Settings
-from features.catalogue import load_catalogue
+from features.catalogue import catalogue_of
 from serving.lookups import Asker
 from serving.openapi import complete_openapi
 from serving.reply import ScoreReply
@@ -92,8 +92,9 @@ def error_body(error: QianfenError) -> dict[str, Any]:
 def _answer(asked: Asked) -> Any:
     if asked.body is None:
         raise too_many_bytes()
-    request = parse_request(asked.body, load_catalogue())
-    replies = _scorer().score(request.items, asked.asker)
+    scorer = _scorer()
+    request = parse_request(asked.body, catalogue_of(scorer.city))
+    replies = scorer.score(request.items, asked.asker)
     return replies if request.is_array else replies[0]
 
 
@@ -116,7 +117,7 @@ async def _body(request: Request) -> bytes | None:
 
 
 def _openapi(_: Request) -> Response:
-    return JSONResponse(complete_openapi(_service.openapi_spec.asdict()))
+    return JSONResponse(complete_openapi(_service.openapi_spec.asdict(), catalogue_of(_scorer().city)))
 
 
 def _what_would_change(request: Request) -> Response:

@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from data.errors import NotFoundError, NotReadyError, QianfenError
-from features.catalogue import load_catalogue
+from features.catalogue import catalogue_of
 from features.snapshots import Snapshot
 from serving.champion import Champion
 from serving.entities import MOST_FOUND, EntityFacts, entity_facts, find_entities
@@ -141,7 +141,7 @@ def _review(
 ) -> Response:
     entity_id = reply["entity_id"]
     facts: EntityFacts | None = entity_facts(scorer.settings, snapshot, [entity_id]).get(entity_id)
-    model, catalogue, currency = champion.model, load_catalogue(), scorer.city.currency
+    model, catalogue, currency = champion.model, catalogue_of(scorer.city), scorer.city.currency
     outlook = champion.outlooks.outlook(reply)
     return _page(
         "entity.html",

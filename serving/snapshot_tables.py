@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from features.catalogue import load_catalogue
+from features.catalogue import Catalogue
 from features.causes import Cause
 from features.differences import Difference, Moved
 from features.pruning import Pruning
-from features.reach import RATES, looks_beyond
 from features.snapshots import Snapshot
 from features.store import Claim, claims_on, ranges_of
 from features.verification import Verified
@@ -31,8 +30,8 @@ def list_lines(snapshots: Sequence[Snapshot], claims: Sequence[Claim]) -> Iterat
         yield from (f"{'':<94}{claim}" for claim in more)
 
 
-def show_lines(snapshot: Snapshot, claims: Sequence[Claim]) -> Iterator[str]:
-    """Yield what a snapshot was made from, what stands on it, and its indicators with their bounds."""
+def show_lines(snapshot: Snapshot, claims: Sequence[Claim], catalogue: Catalogue) -> Iterator[str]:
+    """Yield what a snapshot was made from, what stands on it, and its indicators with their bounds in a catalogue."""
     m = snapshot.manifest
     of = "as of" if snapshot.as_of_date else "of"
     yield f"Snapshot {snapshot.snapshot_id} of {m['city']} {of} {_label(snapshot)}"
@@ -41,7 +40,7 @@ def show_lines(snapshot: Snapshot, claims: Sequence[Claim]) -> Iterator[str]:
     yield f"  built        {m['created_at']}"
     yield f"  engine       {m['engine']}"
     yield f"  records      {m['records_id']} ({', '.join(m['records'])})"
-    here = "" if m["catalogue_hash"] == load_catalogue().hash else "; other formulas than those that are here"
+    here = "" if m["catalogue_hash"] == catalogue.hash else "; other formulas than those that are here"
     yield f"  catalogue    {m['catalogue_hash']}{here}"
     yield f"  SHA-256      {m['sha256']}"
     yield f"  stands on it {'; '.join(claims_on(snapshot, claims)) or 'nothing'}"
@@ -50,7 +49,8 @@ def show_lines(snapshot: Snapshot, claims: Sequence[Claim]) -> Iterator[str]:
     ranges = ranges_of(snapshot)
     for name in snapshot.indicators:
         low, high = ranges[name] or (math.nan, math.nan)
-        yield f"  {name:<26}{m['share_missing'][name]:>9.1%}{_number(low):>16}{_number(high):>16}  {_bounds(name)}"
+        span = f"{_number(low):>16}{_number(high):>16}  {_bounds(name, catalogue)}"
+        yield f"  {name:<26}{m['share_missing'][name]:>9.1%}{span}"
 
 
 def difference_lines(d: Difference) -> Iterator[str]:
@@ -91,7 +91,7 @@ def _split_lines(cause: Cause, d: tuple[Snapshot, Snapshot]) -> Iterator[str]:
     if cause.rate:
         name, old, new = cause.rate
         yield f"in it, and made of the records of others too: {name}, {_number(old)} -> {_number(new)}"
-    elif looks_beyond(load_catalogue()[cause.indicator]):
+    elif cause.of_others:
         yield "records of others bear on it too; those that do are among the candidates"
 
 
@@ -114,7 +114,7 @@ def _record_lines(cause: Cause) -> Iterator[str]:
     if len(cause.changes) > MOST_RECORDS:
         yield f"  and {len(cause.changes) - MOST_RECORDS} more"
     if not cause.changes:
-        own = "no record of the entity differs" if cause.indicator in RATES else "no record within reach differs"
+        own = "no record of the entity differs" if cause.rate else "no record within reach differs"
         yield own
     if cause.n_older:
         counts = ", ".join(f"{n} {table}" for table, n in cause.n_older.items())
@@ -174,8 +174,7 @@ def _moved_line(moved: Moved) -> str:
     ).rstrip()
 
 
-def _bounds(name: str) -> str:
-    catalogue = load_catalogue()
+def _bounds(name: str, catalogue: Catalogue) -> str:
     if name not in catalogue.names:
         return "no longer in the catalogue"
     low, high = catalogue[name].minimum, catalogue[name].maximum

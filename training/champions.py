@@ -14,7 +14,7 @@ from data.city import City
 from data.errors import ArtifactError, NotFoundError
 from data.files import read_json, sha256_of, write_json
 from data.settings import Settings
-from features.catalogue import load_catalogue
+from features.catalogue import catalogue_of
 from training.additive import AdditiveModel
 from training.artifact import MANIFEST, load_artifact
 from training.registry import models_folder
@@ -74,7 +74,7 @@ def load_champion(city: City, settings: Settings) -> AdditiveModel:
     pointer = read_pointer(city, settings)
     if pointer is None:
         raise NotFoundError(_no_champion(city, settings))
-    model = load_artifact(models_folder(city, settings) / pointer.artifact, load_catalogue().hash)
+    model = load_artifact(models_folder(city, settings) / pointer.artifact, catalogue_of(city).hash)
     if pointer.model_version not in (None, model.model_version):
         raise ArtifactError(
             f"The champion of {city.name} must be {pointer.model_version}, {pointer.artifact} holds "

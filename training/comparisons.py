@@ -12,7 +12,7 @@ from data.files import atomic_folder, fingerprint, read_json, source_fingerprint
 from data.progress import Progress
 from data.records import Records
 from data.settings import Settings
-from features.catalogue import load_catalogue
+from features.catalogue import catalogue_of
 from training.comparison import compare_rivals
 from training.comparison_report import as_json, difference_plot, page
 from training.fitting import Recipe
@@ -74,7 +74,7 @@ def _comparison_id(city: City, records: Records, settings: Settings) -> str:
     recipe = Recipe.of(city, settings.threads)
     lightgbm = {name: value for name, value in recipe.lightgbm.items() if name != "num_threads"}
     return fingerprint(
-        records.records_id, load_catalogue().hash, str(city.label), str(city.cohort), str(city.split),
+        records.records_id, catalogue_of(city).hash, str(city.label), str(city.cohort), str(city.split),
         recipe.card.as_json(), lightgbm, recipe.num_boost_round, source_fingerprint(*_CODE),
         {name: importlib.metadata.version(name) for name in _PACKAGES},
         [rival.name for rival in RIVALS if rival.is_available],

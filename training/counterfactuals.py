@@ -15,7 +15,8 @@ from itertools import combinations, product
 import numpy as np
 from numpy.typing import NDArray
 
-from features.catalogue import Catalogue, Indicator
+from features.catalogue import Catalogue
+from features.declaration import Indicator
 from training.additive import AdditiveModel
 from training.scale import MOST_POINTS
 

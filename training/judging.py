@@ -10,7 +10,7 @@ from data.files import fingerprint
 from data.progress import Progress
 from data.records import open_records
 from data.settings import Settings
-from features.catalogue import load_catalogue
+from features.catalogue import catalogue_of
 from training.additive import AdditiveModel
 from training.artifact import load_artifact
 from training.champions import read_pointer
@@ -63,7 +63,7 @@ def judge_challenger(
 
 def _as_declared(city: City, challenger: AdditiveModel) -> list[Row]:
     manifest, train = challenger.manifest, f"Train again with `qianfen train {city.name}`."
-    same_indicators = manifest["catalogue_hash"] == load_catalogue().hash
+    same_indicators = manifest["catalogue_hash"] == catalogue_of(city).hash
     declared = (city.label.model_dump(mode="json"), city.split.model_dump(mode="json"))
     return [
         checked("Indicators are those in force", same_indicators, f"made for {manifest['catalogue_hash']}. {train}"),

@@ -15,7 +15,7 @@ from data.errors import ArtifactError, LedgerError, NotFoundError, RegistryError
 from data.files import held
 from data.progress import Progress
 from data.settings import Settings
-from features.catalogue import load_catalogue
+from features.catalogue import catalogue_of
 from training import ledger
 from training.artifact import load_artifact
 from training.champions import Pointer, manifest_hash, read_challenger, read_pointer, write_pointer
@@ -133,7 +133,7 @@ def roll_back(
     require_person(who, why)
     chain = ledger.entries(engine, city.name)
     former = _former(city, chain, to)
-    model = load_artifact(models_folder(city, settings) / former.artifact, load_catalogue().hash)
+    model = load_artifact(models_folder(city, settings) / former.artifact, catalogue_of(city).hash)
     if manifest_hash(city, settings, former.artifact) != former.manifest_sha256:
         raise ArtifactError(
             f"Model {model.model_version} must be as it was promoted, its manifest is not. Restore {former.artifact}."

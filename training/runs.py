@@ -16,7 +16,7 @@ from data.files import atomic_folder, fingerprint, source_fingerprint
 from data.progress import Progress
 from data.records import Records
 from data.settings import PROJECT_ROOT, Settings
-from features.catalogue import load_catalogue
+from features.catalogue import catalogue_of
 from features.drift.report import check_drift
 from features.snapshots import Snapshot, build_snapshot
 from training.additive import KINDS, AdditiveModel
@@ -99,8 +99,8 @@ def train_city(
     check_drift(city, records, [*stood_on, reference], settings, progress)
     training_id = fingerprint(
         {stage: r.snapshot_ids for stage, r in rows.items()}, reference.snapshot_id, records.records_id,
-        load_catalogue().hash, str(city.label), str(city.cohort), str(city.selection), str(city.split), str(city.model),
-        recipe.card.as_json(), recipe.cut_points.as_json(), source_fingerprint(*_CODE), experiment,
+        catalogue_of(city).hash, str(city.label), str(city.cohort), str(city.selection), str(city.split),
+        str(city.model), recipe.card.as_json(), recipe.cut_points.as_json(), source_fingerprint(*_CODE), experiment,
     )  # fmt: skip
     kept = None if re_anchor else champion_scale(city, settings)
     folder = _folder(city, settings, training_id, kept, re_anchor)
@@ -192,7 +192,7 @@ def _explain(
 def _manifest(
     city: City, records: Records, rows: dict[str, Rows], reference: Snapshot, recipe: Recipe
 ) -> dict[str, Any]:
-    catalogue = load_catalogue()
+    catalogue = catalogue_of(city)
     return {
         "city": city.name,
         "catalogue_hash": catalogue.hash,

@@ -20,7 +20,7 @@ from data.files import atomic_folder, fingerprint, read_json, source_fingerprint
 from data.progress import Progress
 from data.records import Records
 from data.settings import Settings
-from features.catalogue import load_catalogue
+from features.catalogue import catalogue_of
 from training.bootstrap import Interval, intervals
 from training.experiment import ROUNDS, Experiment
 from training.fitting import Recipe
@@ -102,7 +102,7 @@ def tune(experiment: Experiment, city: City, records: Records, settings: Setting
     rows = fold_rows(city, records, folds, settings, progress)
     recipe = _recipe(experiment, city, settings)
     study_id = fingerprint(
-        experiment.model_dump(mode="json"), [str(fold) for fold in folds], records.records_id, load_catalogue().hash,
+        experiment.model_dump(mode="json"), [str(fold) for fold in folds], records.records_id, catalogue_of(city).hash,
         [part.snapshot_ids for fold in rows for part in (fold.train, fold.test)], str(city.label), str(city.cohort),
         str(city.selection), str(city.model), recipe.card.as_json(), recipe.cut_points.as_json(),
         source_fingerprint(*_CODE),

@@ -27,7 +27,8 @@ from data.files import fingerprint, read_sealed, source_fingerprint, write_seale
 from data.progress import Progress
 from data.records import Records
 from data.settings import Settings
-from features.catalogue import load_catalogue
+from features.catalogue import catalogue_of, load_catalogue
+from features.declaration import Indicator
 from features.drift.acceptance import Acceptance, acceptances
 from features.drift.arrivals import Arrivals, Source, count_arrivals
 from features.drift.psi import Bins, psi, psi_by_chance
@@ -203,22 +204,23 @@ def _reference_date(city: City, as_of_date: date) -> date | None:
 
 
 def _indicators(city: City, snapshot: Snapshot, reference: Snapshot | None, threads: int) -> Iterator[IndicatorDrifted]:
+    declared = catalogue_of(city)
+
     def drifted(name: str) -> IndicatorDrifted:
         then = _column(reference, name) if reference else None
-        return _drifted(name, _column(snapshot, name), then, city.drift.of_indicator(name))
+        return _drifted(declared[name], _column(snapshot, name), then, city.drift.of_indicator(name))
 
     with ThreadPoolExecutor(threads) as pool:
         yield from pool.map(drifted, snapshot.indicators)
 
 
 def _drifted(
-    name: str, values: NDArray[np.float64], then: NDArray[np.float64] | None, limits: IndicatorDrift
+    declared: Indicator, values: NDArray[np.float64], then: NDArray[np.float64] | None, limits: IndicatorDrift
 ) -> IndicatorDrifted:
-    declared = load_catalogue()[name]
     minimum = declared.minimum if limits.minimum is None else limits.minimum
     maximum = declared.maximum if limits.maximum is None else limits.maximum
     n_outside = int(((values < _or(minimum, -np.inf)) | (values > _or(maximum, np.inf))).sum())
-    one = IndicatorDrifted(name, len(values), _share_missing(values), n_outside, minimum, maximum)
+    one = IndicatorDrifted(declared.name, len(values), _share_missing(values), n_outside, minimum, maximum)
     if then is None or not len(then) or not len(values):
         return one
     bins = Bins.of(then)

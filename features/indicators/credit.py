@@ -5,44 +5,67 @@ from __future__ import annotations
 import ibis
 import ibis.expr.types as ir
 
-from features.catalogue import indicator
+from features.declaration import indicator
 from features.measures import age_days, days_covered, decay, exact_amount, exact_sum, in_force
 from features.outlook import Ageing, Remedy
+from features.parameters import Parameter
 
-ABNORMAL_LOOK_BACK_DAYS = 3 * 365
-"""Three years: after three years on it without repair, an entity goes on to the list of serious violations."""
-
-DISHONESTY_LOOK_BACK_DAYS = 5 * 365
-"""Five years after its end a listing no longer counts: as long as such a record was shown to the public."""
-
-DISHONESTY_HALF_LIFE_DAYS = 2 * 365
-"""Two years: an ended listing counts half after two years and a sixth when it drops out."""
+ABNORMAL_LOOK_BACK = Parameter(
+    default=3 * 365,
+    low=180,
+    high=3650,
+    unit="days",
+    meaning="how far days on the list look back",
+    meaning_zh="在列天数的回溯期",
+    why="after three years on it without repair, an entity goes on to the list of serious violations",
+)
+DISHONESTY_LOOK_BACK = Parameter(
+    default=5 * 365,
+    low=365,
+    high=3650,
+    unit="days",
+    meaning="time after its end from which a listing no longer counts",
+    meaning_zh="移出后不再计入的期限",
+    why="as long as such a record was shown to the public",
+)
+DISHONESTY_HALF_LIFE = Parameter(
+    default=2 * 365,
+    low=90,
+    high=3650,
+    unit="days",
+    meaning="time after its end at which a listing counts half",
+    meaning_zh="移出后的半衰期",
+    why="an ended listing counts half after two years and a sixth when it drops out",
+)
 
 
 @indicator(
     dimension="credit",
     name_zh="经营异常名录",
-    description_zh="近三年列入经营异常名录的天数，重叠的不重复计算，仍在列的计至截至日期。",
+    description_zh="近{look_back_days}列入经营异常名录的天数，重叠的不重复计算，仍在列的计至截至日期。",
     unit="days",
     unit_zh="天",
     risk="rises",
     minimum=0.0,
-    maximum=float(ABNORMAL_LOOK_BACK_DAYS),
     absent=0.0,
     source="listings of kind abnormal_operation",
-    ageing=Ageing(
-        look_back_days=ABNORMAL_LOOK_BACK_DAYS,
-        condition="off the list of abnormal operation",
-        condition_zh="不在经营异常名录上",
-    ),
+    parameters={"look_back_days": ABNORMAL_LOOK_BACK},
+    varying=lambda values: {
+        "maximum": float(values["look_back_days"]),
+        "ageing": Ageing(
+            look_back_days=values["look_back_days"],
+            condition="off the list of abnormal operation",
+            condition_zh="不在经营异常名录上",
+        ),
+    },
 )
-def abnormal_listing(listings: ir.Table) -> ir.Table:
-    """Days on the list of abnormal operation within the last 3 years.
+def abnormal_listing(listings: ir.Table, *, look_back_days: int) -> ir.Table:
+    """Days on the list of abnormal operation within the last {look_back_days}.
 
     Overlapping listings are not counted twice; a listing in force counts up to the date.
     """
     listed = _of_entities(listings, "abnormal_operation")
-    oldest = listed.as_of_date - ibis.interval(days=ABNORMAL_LOOK_BACK_DAYS)
+    oldest = listed.as_of_date - ibis.interval(days=look_back_days)
     spells = listed.select(
         "as_of_date",
         "entity_id",
@@ -55,7 +78,7 @@ def abnormal_listing(listings: ir.Table) -> ir.Table:
 @indicator(
     dimension="credit",
     name_zh="严重违法失信",
-    description_zh="严重违法失信名单记录：在列计 1，移出后按两年半衰期递减，满五年不计。",
+    description_zh="严重违法失信名单记录：在列计 1，移出后按{half_life_days}半衰期递减，满{look_back_days}不计。",
     unit="listings, decayed",
     unit_zh="次（按时间衰减）",
     risk="rises",
@@ -63,15 +86,19 @@ def abnormal_listing(listings: ir.Table) -> ir.Table:
     absent=0.0,
     source="listings of kind serious_dishonesty",
     # A listing in force counts 1 and does not fade; below 1 all have ended.
-    ageing=Ageing(half_life_days=DISHONESTY_HALF_LIFE_DAYS, fades_below=1.0),
+    varying=lambda values: {"ageing": Ageing(half_life_days=values["half_life_days"], fades_below=1.0)},
+    parameters={"half_life_days": DISHONESTY_HALF_LIFE, "look_back_days": DISHONESTY_LOOK_BACK},
 )
-def serious_dishonesty(listings: ir.Table) -> ir.Table:
-    """Listings for serious dishonesty: 1 while in force, halved every 2 years after the end, nothing after 5 years."""
+def serious_dishonesty(listings: ir.Table, *, half_life_days: int, look_back_days: int) -> ir.Table:
+    """Listings for serious dishonesty: 1 while in force, halved every {half_life_days} after the end.
+
+    Nothing counts {look_back_days} after its end.
+    """
     listed = _of_entities(listings, "serious_dishonesty")
     since_end = age_days(listed, "ended_on")
-    ended = decay(since_end, DISHONESTY_HALF_LIFE_DAYS)
+    ended = decay(since_end, half_life_days)
     weighed = listed.mutate(weight=ibis.ifelse(in_force(listed, "ended_on"), 1.0, ended))
-    counted = weighed.filter(in_force(weighed, "ended_on") | (since_end <= DISHONESTY_LOOK_BACK_DAYS))
+    counted = weighed.filter(in_force(weighed, "ended_on") | (since_end <= look_back_days))
     return counted.group_by("as_of_date", "entity_id").agg(value=exact_sum(counted.weight))
 
 

@@ -5,18 +5,32 @@ from __future__ import annotations
 import ibis
 import ibis.expr.types as ir
 
-from features.catalogue import indicator
+from features.declaration import indicator
 from features.measures import within_days
 from features.outlook import Ageing, Remedy
+from features.parameters import Parameter
 
 LICENCE_CAP_DAYS = 3650
 """Ten years: the longest usual term. A licence that does not lapse counts as this far from lapsing."""
 
-REPORT_LOOK_BACK_DAYS = 3 * 365
-"""Three years: as long as missed annual reports can lead to the list of serious violations."""
-
-CHANGE_LOOK_BACK_DAYS = 2 * 365
-"""Two years: frequent changes matter as a run, and older ones say little of who runs the entity now."""
+REPORT_LOOK_BACK = Parameter(
+    default=3 * 365,
+    low=365,
+    high=3650,
+    unit="days",
+    meaning="how far annual reports look back",
+    meaning_zh="年报的回溯期",
+    why="as long as missed annual reports can lead to the list of serious violations",
+)
+CHANGE_LOOK_BACK = Parameter(
+    default=2 * 365,
+    low=90,
+    high=3650,
+    unit="days",
+    meaning="how far changes look back",
+    meaning_zh="登记变更的回溯期",
+    why="frequent changes matter as a run, and older ones say little of who runs the entity now",
+)
 
 IDENTITY_FIELDS = ("address", "representative", "scope", "name")
 """Changes by which an entity can become another one. Capital and shareholders change for ordinary reasons."""
@@ -59,20 +73,21 @@ def licence_validity(licences: ir.Table) -> ir.Table:
 @indicator(
     dimension="operation",
     name_zh="年报缺报",
-    description_zh="近三年内记为逾期或未报的年报年度数；三年内没有任何年报记录的，为缺失。",
+    description_zh="近{look_back_days}内记为逾期或未报的年报年度数；其间没有任何年报记录的，为缺失。",
     unit="report years",
     unit_zh="个年度",
     risk="rises",
     minimum=0.0,
     source="annual_reports",
-    ageing=Ageing(look_back_days=REPORT_LOOK_BACK_DAYS),
+    parameters={"look_back_days": REPORT_LOOK_BACK},
+    varying=lambda values: {"ageing": Ageing(look_back_days=values["look_back_days"])},
 )
-def annual_report_lapses(annual_reports: ir.Table) -> ir.Table:
-    """Report years with a late or missed annual report in the last 3 years, each year counted once.
+def annual_report_lapses(annual_reports: ir.Table, *, look_back_days: int) -> ir.Table:
+    """Report years with a late or missed annual report in the last {look_back_days}, each year counted once.
 
-    0 where reports are known and none lapsed, missing where no report is known in 3 years.
+    0 where reports are known and none lapsed, missing where no report is known in {look_back_days}.
     """
-    recent = annual_reports.filter(within_days(annual_reports, REPORT_LOOK_BACK_DAYS))
+    recent = annual_reports.filter(within_days(annual_reports, look_back_days))
     lapsed = recent.status.isin(("late", "missed"))
     years = recent.group_by("as_of_date", "entity_id", "report_year").agg(lapsed=lapsed.cast("int64").max())
     return years.group_by("as_of_date", "entity_id").agg(value=years.lapsed.sum())
@@ -81,16 +96,17 @@ def annual_report_lapses(annual_reports: ir.Table) -> ir.Table:
 @indicator(
     dimension="operation",
     name_zh="变更频次",
-    description_zh="近两年地址、法定代表人、经营范围、名称的变更次数。",
+    description_zh="近{look_back_days}地址、法定代表人、经营范围、名称的变更次数。",
     unit="changes",
     unit_zh="次",
     risk="rises",
     minimum=0.0,
     absent=0.0,
     source="changes",
-    ageing=Ageing(look_back_days=CHANGE_LOOK_BACK_DAYS),
+    parameters={"look_back_days": CHANGE_LOOK_BACK},
+    varying=lambda values: {"ageing": Ageing(look_back_days=values["look_back_days"])},
 )
-def registration_changes(changes: ir.Table) -> ir.Table:
-    """Changes of address, representative, scope or name in the last 2 years."""
-    recent = changes.filter(changes.field.isin(IDENTITY_FIELDS), within_days(changes, CHANGE_LOOK_BACK_DAYS))
+def registration_changes(changes: ir.Table, *, look_back_days: int) -> ir.Table:
+    """Changes of address, representative, scope or name in the last {look_back_days}."""
+    recent = changes.filter(changes.field.isin(IDENTITY_FIELDS), within_days(changes, look_back_days))
     return recent.group_by("as_of_date", "entity_id").agg(value=recent.count())

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import ibis
 import ibis.expr.types as ir
 
-from features.catalogue import indicator
+from features.declaration import indicator
+from features.gravity import GRAVITY, gravity_phrases
 from features.measures import decayed_count, exact_sum, in_force
 from features.outlook import Ageing, Remedy
+from features.parameters import Parameter, Values
+from features.rates import INDUSTRY, decayed_failures, expected_failure_rate, shrunk_rate
 from features.sharing import shared
 
 OFFICES = ("legal_representative", "director", "supervisor", "owner")
@@ -16,8 +21,25 @@ OFFICES = ("legal_representative", "director", "supervisor", "owner")
 PERSONAL_LISTS = ("serious_dishonesty", "judgment_defaulter")
 """Lists on which a person can stand that bar from office."""
 
-LINKED_HALF_LIFE_DAYS = 2 * 365
-"""Two years, as for the entity's own penalties."""
+LINKED_HALF_LIFE = Parameter(
+    default=2 * 365,
+    low=30,
+    high=3650,
+    unit="days",
+    meaning="age at which a record of another entity counts half",
+    meaning_zh="其他主体记录的半衰期",
+    why="as for the entity's own penalties",
+)
+LINKED_STRENGTH = Parameter(
+    default=0.0,
+    low=0.0,
+    high=50.0,
+    unit="inspections",
+    meaning="0: violations are counted; above: the rate at which the other entities' inspections failed, with so many "
+    "inspections' worth of the industry's rate mixed in",
+    meaning_zh="0 为计次；大于 0 为其他主体检查的不合格率，并按此强度向行业收缩",
+    why="few people run more than one or two entities, so that a count says as much as a rate",
+)
 
 
 @indicator(
@@ -50,41 +72,73 @@ def person_dishonesty(people: ir.Table, listings: ir.Table) -> ir.Table:
     return _for_all_with_people(offices, counts, counts.n)
 
 
+def _linked_in_words(values: Values) -> dict[str, Any]:
+    half_life = values["half_life_days"]
+    if not values["strength"]:
+        return {"ageing": Ageing(half_life_days=half_life)}
+    # With age the others' inspections say less and less, and what is left is the industry's rate.
+    return {
+        "ageing": Ageing(no_better_than="industry_category"),
+        "maximum": 1.0,
+        "phrases": gravity_phrases(values),
+        "unit": "{share}",
+        "unit_zh": "{share}",
+        "source": "people; inspections of the other entities",
+        "description": (
+            "{rate} of inspections of other entities that share a person in office, held near its industry's rate.\n\n"
+            "Each inspection counts half after {half_life_days}. An entity that shares several people counts once; one "
+            "that is no longer active counts too. The industry counts as much as {strength} inspections of today, and "
+            "alone where the others were never inspected. Missing where nobody in office is known. {by_gravity}"
+        ),
+        "description_zh": (
+            "现任人员任职或出资的其他主体的检查{rate}，按{half_life_days}半衰期近期检查权重大，并向本主体所属行业收缩"
+            "（强度{strength}次）；人员不明的，为缺失。{by_gravity}"
+        ),
+    }
+
+
 @indicator(
     dimension="personnel",
     name_zh="关联违法",
-    description_zh="现任人员任职或出资的其他主体的处罚与不合格检查，按两年半衰期递减；人员不明的，为缺失。",
+    description_zh="现任人员任职或出资的其他主体的处罚与不合格检查，按{half_life_days}半衰期递减；人员不明的，为缺失。",
     unit="violations, decayed",
     unit_zh="次（按时间衰减）",
     risk="rises",
     minimum=0.0,
     optional=("inspections", "penalties"),
     source="people; penalties and failed inspections of the other entities",
-    ageing=Ageing(half_life_days=LINKED_HALF_LIFE_DAYS),
+    parameters={"half_life_days": LINKED_HALF_LIFE, "strength": LINKED_STRENGTH, **INDUSTRY},
+    varying=_linked_in_words,
 )
-def person_linked_violations(people: ir.Table, inspections: ir.Table, penalties: ir.Table) -> ir.Table:
+def person_linked_violations(
+    entities: ir.Table, people: ir.Table, inspections: ir.Table, penalties: ir.Table, *, half_life_days: int,
+    strength: float, **industry: Any,
+) -> ir.Table:  # fmt: skip
     """Penalties and failed inspections of other entities that share a person in office.
 
-    Each violation counts half after 2 years. An entity that shares several people counts once; one that is no longer
-    active counts too. 0 where people are known and no other entity of theirs violated, missing where nobody in office
-    is known.
+    Each violation counts half after {half_life_days}. An entity that shares several people counts once; one that is no
+    longer active counts too. 0 where people are known and no other entity of theirs violated, missing where nobody in
+    office is known.
     """
-    offices, violations = _offices(people), _violations(inspections, penalties)
-    # From the violations outwards: few entities have any, so few pairs arise.
-    violating = offices.inner_join(violations, ["as_of_date", "entity_id"]).select(
-        offices.as_of_date, offices.person_id, other=offices.entity_id, violations=violations.value
+    offices = _offices(people)
+    if not strength:
+        violations = _violations(inspections, penalties, half_life_days)
+        others = _of_others(offices, violations, ("value",))
+        linked = others.group_by("as_of_date", "entity_id").agg(total=exact_sum(others.value))
+        return _for_all_with_people(offices, linked, linked.total)
+    checks = decayed_failures(inspections, half_life_days, **{name: industry[name] for name in GRAVITY})
+    others = _of_others(offices, checks, ("n_failed", "n"))
+    linked = others.group_by("as_of_date", "entity_id").agg(
+        n_failed=exact_sum(others.n_failed).cast("float64"), n=exact_sum(others.n).cast("float64")
     )
-    pairs = offices.inner_join(
-        violating,
-        (
-            offices.as_of_date == violating.as_of_date,
-            offices.person_id == violating.person_id,
-            offices.entity_id != violating.other,
-        ),
-    )
-    others = pairs.select("as_of_date", "entity_id", "other", "violations").distinct()
-    linked = others.group_by("as_of_date", "entity_id").agg(total=exact_sum(others.violations))
-    return _for_all_with_people(offices, linked, linked.total)
+    # The prior rate is that of active entities, who alone have a row.
+    known = expected_failure_rate(entities, inspections, **industry).semi_join(offices, ["as_of_date", "entity_id"])
+    joined = known.left_join(linked, ["as_of_date", "entity_id"]).select(
+        known.as_of_date, known.entity_id, known.expected_rate,
+        n_failed=linked.n_failed.fill_null(0.0), n=linked.n.fill_null(0.0),
+    )  # fmt: skip
+    rate = shrunk_rate(joined.n_failed, joined.n, joined.expected_rate, strength)
+    return joined.select("as_of_date", "entity_id", value=rate)
 
 
 @shared
@@ -101,8 +155,25 @@ def _for_all_with_people(offices: ir.Table, values: ir.Table, value: ir.NumericC
     return joined.select(known.as_of_date, known.entity_id, value=ibis.coalesce(value.cast("float64"), 0.0))
 
 
-def _violations(inspections: ir.Table, penalties: ir.Table) -> ir.Table:
+def _of_others(offices: ir.Table, values: ir.Table, names: tuple[str, ...]) -> ir.Table:
+    """Return (as_of_date, entity_id, other, the named values) of each other entity that shares a person in office."""
+    # From the values outwards: few entities have any, so few pairs arise.
+    theirs = offices.inner_join(values, ["as_of_date", "entity_id"]).select(
+        offices.as_of_date, offices.person_id, other=offices.entity_id, **{name: values[name] for name in names}
+    )
+    pairs = offices.inner_join(
+        theirs,
+        (
+            offices.as_of_date == theirs.as_of_date,
+            offices.person_id == theirs.person_id,
+            offices.entity_id != theirs.other,
+        ),
+    )
+    return pairs.select("as_of_date", "entity_id", "other", *names).distinct()
+
+
+def _violations(inspections: ir.Table, penalties: ir.Table, half_life_days: int) -> ir.Table:
     """Return (as_of_date, entity_id, value) of penalties and failed inspections together, decayed."""
     columns = ("as_of_date", "entity_id", "event_date")
     failed = inspections.filter(inspections.failed)
-    return decayed_count(penalties.select(*columns).union(failed.select(*columns)), LINKED_HALF_LIFE_DAYS)
+    return decayed_count(penalties.select(*columns).union(failed.select(*columns)), half_life_days)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import ibis
 import ibis.expr.types as ir
 
-from features.catalogue import indicator
+from features.declaration import indicator
+from features.gravity import gravity_phrases
 from features.measures import DAYS_PER_YEAR, age_days
 from features.outlook import Ageing, Remedy
-from features.rates import expected_failure_rate
+from features.rates import INDUSTRY, expected_failure_rate
 
 
 @indicator(
@@ -29,21 +32,24 @@ def registered_capital(entities: ir.Table) -> ir.Table:
 @indicator(
     dimension="registration",
     name_zh="行业类别",
-    description_zh="所属行业近三年检查不合格率，按检查次数向全体不合格率收缩；未登记行业的，为缺失。",
-    unit="share of inspections failed",
-    unit_zh="不合格检查占比",
+    description_zh="所属行业近{industry_look_back_days}检查{rate}，按检查次数向全体收缩（强度{industry_strength}次）；未登记行业的，为缺失。{by_gravity}",
+    unit="{share}",
+    unit_zh="{share}",
     risk="rises",
     minimum=0.0,
     maximum=1.0,
     source="inspections of the industry; GB/T 4754-2017 division or the city's own class",
+    parameters=INDUSTRY,
+    varying=lambda values: {"phrases": gravity_phrases(values)},
 )
-def industry_category(entities: ir.Table, inspections: ir.Table) -> ir.Table:
-    """Failure rate of inspections of active entities in the entity's industry over the last 3 years.
+def industry_category(entities: ir.Table, inspections: ir.Table, **industry: Any) -> ir.Table:
+    """{rate} of inspections of active entities in the entity's industry over the last {industry_look_back_days}.
 
-    An industry with few inspections is held near the rate of all inspections; one without any has that rate. Missing
-    where the entity has no industry, or nobody was inspected.
+    An industry with few inspections is held near the rate of all inspections, which counts as much as
+    {industry_strength} inspections; one without any has that rate. Missing where the entity has no industry, or nobody
+    was inspected. {by_gravity}
     """
-    rates = expected_failure_rate(entities, inspections)
+    rates = expected_failure_rate(entities, inspections, **industry)
     return rates.filter(rates.industry_code.notnull()).select("as_of_date", "entity_id", value=rates.expected_rate)
 
 

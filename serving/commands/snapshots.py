@@ -39,12 +39,13 @@ def features_show(settings: Settings, city_name: str, snapshot_name: str) -> Non
 
     SNAPSHOT is an id or its beginning, or an as-of date, which stands for the newest as of it.
     """
+    from features.catalogue import catalogue_of
     from features.store import open_city
     from serving.claims import claims_of
     from serving.snapshot_tables import show_lines
 
     store = open_city(city_name, settings)
-    for line in show_lines(store.find(snapshot_name), claims_of(store.city, settings)):
+    for line in show_lines(store.find(snapshot_name), claims_of(store.city, settings), catalogue_of(store.city)):
         click.echo(line)
 
 

@@ -13,7 +13,8 @@ import pytest
 
 from data.errors import ConfigurationError
 from data.settings import PROJECT_ROOT
-from features.catalogue import DIMENSIONS, Catalogue, Indicator, indicator, load_catalogue
+from features.catalogue import Catalogue, load_catalogue
+from features.declaration import DIMENSIONS, Indicator, indicator
 from features.reference import indicators_page
 
 
@@ -63,7 +64,7 @@ def test_an_indicator_without_docstring_is_refused() -> None:
         Catalogue((declared(description=""),))
 
 
-def test_parameters_must_name_canonical_tables() -> None:
+def test_arguments_must_name_canonical_tables() -> None:
     declaration = {
         "dimension": "monitoring",
         "name_zh": "天气",
@@ -77,17 +78,17 @@ def test_parameters_must_name_canonical_tables() -> None:
         """Days of rain."""
         return rain
 
-    with pytest.raises(ConfigurationError, match="parameters of weather must name canonical tables, got rain"):
+    with pytest.raises(ConfigurationError, match="arguments of weather must name canonical tables, got rain"):
         Catalogue((weather,))
 
 
-def test_an_indicator_knows_its_tables_from_its_parameters() -> None:
+def test_an_indicator_knows_its_tables_from_its_arguments() -> None:
     linked = load_catalogue()["person_linked_violations"]
 
-    assert linked.tables == ("people", "inspections", "penalties")
-    assert linked.is_available({"people", "penalties"})
-    assert not linked.is_available({"people"})
-    assert not linked.is_available({"inspections", "penalties"})
+    assert linked.tables == ("entities", "people", "inspections", "penalties")
+    assert linked.is_available({"entities", "people", "penalties"})
+    assert not linked.is_available({"entities", "people"})
+    assert not linked.is_available({"entities", "inspections", "penalties"})
 
 
 def test_the_hash_is_the_same_in_every_process() -> None:
@@ -108,7 +109,7 @@ def test_the_reference_page_says_all_that_is_declared() -> None:
         assert f"### {item.name} {item.name_zh}" in page
         assert item.description in page
         assert item.description_zh in page
-    assert "| needs | people, one of inspections or penalties |" in page
+    assert "| needs | entities, people, one of inspections or penalties |" in page
     assert "| range | from -3650 to 3650 |" in page
 
 
