@@ -70,4 +70,5 @@ def _without_known_at(table: Table) -> str:
 
 def _altered(records: Records, select: Callable[[Table], str]) -> AlteredRecords:
     selects = {name: select(TABLES[name]) for name in records.tables}
-    return AlteredRecords(records.city_name, records.folder, f"{records.records_id}-altered", records.manifest, selects)
+    altered_id, given = f"{records.records_id}-altered", records.indicator_parameters
+    return AlteredRecords(records.city_name, records.folder, altered_id, records.manifest, given, selects)
