@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -28,6 +29,10 @@ from training.artifact import save_artifact
 from training.expert_card import REFERENCE, CutPoints, ExpertCard
 from training.model import expected_f
 from training.scale import Scale
+
+# Files of tests run side by side (`make test`): each process takes one thread, or they would wait for each other's.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ |= {"QIANFEN_THREADS": "1", "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
 
 settings.register_profile("thousands", max_examples=3_000)
 
