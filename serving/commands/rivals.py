@@ -26,8 +26,8 @@ def compare(settings: Settings, city_name: str, pages: tuple[Path, ...]) -> None
 
     Who wins is said first. Tables and picture go to var/cities/CITY/comparisons/, the figures to MLflow.
     """
-    from training.comparison_report import lines
-    from training.comparisons import build_comparison
+    from training.comparison.kept import build_comparison
+    from training.comparison.pages import lines
 
     with held_city(settings, city_name) as city:
         folder, content = build_comparison(city, bring_in(city, settings), settings, click.echo)
@@ -43,7 +43,7 @@ def compare(settings: Settings, city_name: str, pages: tuple[Path, ...]) -> None
 def _write(path: Path, content: dict[str, object]) -> None:
     """Write the tables, long or short, wherever the page has a place for them."""
     from data.pages import has_section, write_section
-    from training.comparison_report import page, short_page
+    from training.comparison.pages import page, short_page
 
     name = f"compare {content['city']}"
     short = f"{name} in short"

@@ -14,8 +14,11 @@ from data.city import Period, load_city
 from data.errors import LabelError
 from features.catalogue import load_catalogue
 from training.bootstrap import interval
-from training.comparison import Comparison, Trial, comparison_folds, contest, fold_trials
-from training.comparison_report import as_json, difference_plot, lines, page, short_page, verdict, winners
+from training.comparison.contest import Trial, contest
+from training.comparison.kept import Comparison, content_of
+from training.comparison.pages import difference_plot, lines, page, short_page
+from training.comparison.trials import comparison_folds, fold_trials
+from training.comparison.verdict import verdict, winners
 from training.fitting import Recipe
 from training.folds import Fold, FoldRows, known_on
 from training.metrics import average_precision, roc_auc
@@ -105,6 +108,19 @@ def test_differences_are_paired_and_the_champions_own_is_nothing(trials, recipe)
     )
 
 
+def test_rows_with_weights_count_as_much_as_they_weigh(trials, recipe):
+    (trial, _) = trials
+    weight = np.where(np.arange(len(trial.test.y)) < 200, 1.0, 0.0)
+    weighted = Trial(trial.train, replace(trial.test, weight=weight))
+    half = Trial(trial.train, trial.test.take(weight > 0))
+
+    found, expected = (contest([t], recipe, 7, quiet, [CHAMPION], n_draws=5) for t in (weighted, half))
+
+    figures, reference = (c.measured[CHAMPION.name].figures for c in (found, expected))
+    assert figures["roc_auc"].value == pytest.approx(reference["roc_auc"].value)
+    assert figures["precision_at_10_percent"].value == pytest.approx(reference["precision_at_10_percent"].value)
+
+
 def test_rivals_that_are_not_installed_or_refuse_the_rows_are_left_out_with_the_reason(trials, recipe):
     found = contest(trials, recipe, 7, quiet, [CHAMPION, ABSENT, REFUSED], n_draws=5)
 
@@ -145,7 +161,7 @@ def contents(recipe):
         over_folds = contest(fold_trials([fold]), recipe, 7, quiet, rivals, n_draws=50)
         calibrate = Trial(train, test, lambda fitted: fitted.calibrated(train))
         on_test = contest([calibrate], recipe, 7, quiet, rivals, n_draws=50)
-        content = as_json(Comparison(load_city("toronto"), (fold,), over_folds, on_test, test), rivals)
+        content = content_of(Comparison(load_city("toronto"), (fold,), over_folds, on_test, test), rivals)
         return json.loads(json.dumps(content, allow_nan=False))
 
     return compared([CHAMPION, ORACLE, ABSENT]), compared([CHAMPION, EXPERT_CARD])
@@ -155,10 +171,10 @@ def test_a_rival_that_wins_is_named_in_the_first_sentence(contents):
     won, _ = contents
 
     assert winners(won, "folds", "roc_auc") == ["oracle"]
-    assert verdict(won)[0].startswith("**oracle ranks better than the champion over the folds**")
-    assert page(won).startswith("- **oracle ranks better")
-    assert short_page(won).startswith("**oracle ranks better")
-    assert lines(won)[0].startswith("oracle ranks better")
+    assert verdict(won)[0].startswith("**oracle (knows) ranks better than the champion over the folds**")
+    assert page(won).startswith("- **oracle (knows) ranks better")
+    assert short_page(won).startswith("**oracle (knows) ranks better")
+    assert lines(won)[0].startswith("oracle (knows) ranks better")
 
 
 def test_where_nobody_wins_the_first_sentence_says_so(contents):

@@ -1,4 +1,4 @@
-"""The champion and its rivals on the same rows: over temporal folds, which choose, and on the city's test, beside them.
+"""A contest: every rival fitted on the same rows and measured on the same draws of entities.
 
 Every figure has an interval by a bootstrap of whole entities, and so has its difference to the champion, on the same
 draws. Models are not fitted anew in a draw: the interval tells how far the figure hangs on who was inspected.
@@ -9,25 +9,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from data.city import City
-from data.errors import ConfigurationError, LabelError
+from data.errors import LabelError
 from data.progress import Progress
-from data.records import Records
-from data.settings import Settings
 from training.bootstrap import DRAWS, Interval, draw_weights, interval_of
-from training.fitting import Recipe, shifted_platt
-from training.folds import Fold, FoldRows, fold_rows, temporal_folds
+from training.fitting import Recipe
 from training.ranking import Ranking
 from training.rivals import CHAMPION, RIVALS, FittedRival, Rival
-from training.rows import Rows, stage_rows
-from training.splits import STAGES, first_day, horizon_days
+from training.rivals.rival import Floats
+from training.rows import Rows
 
-N_FOLDS = 3
 Figures = dict[str, Interval]
 
 
@@ -81,47 +76,6 @@ class Trial:
     calibrate: Callable[[FittedRival], FittedRival] | None = None
 
 
-def comparison_folds(city: City) -> tuple[Fold, ...]:
-    """Return the folds before the city's test on which rivals are compared.
-
-    Entity cohorts: as-of dates from the first of the trees on, as far apart as leaves room for all folds, at most one
-    horizon. Inspection cohorts: each fold is tested on a sixth of the time, so that the first learns from half of it.
-
-    Raises
-    ------
-    ConfigurationError
-        Where there is no room.
-    """
-    first, last = first_day(city.split.trees), first_day(city.split.test) - city.label_lag
-    if city.cohort.kind == "inspection":
-        return temporal_folds(city, first, last, N_FOLDS, max(1, (last - first).days // (2 * N_FOLDS)))
-    for days in range(city.label.horizon_days, 1, -1):
-        try:
-            return temporal_folds(city, first, last, N_FOLDS, days)
-        except ConfigurationError:
-            continue
-    return temporal_folds(city, first, last, N_FOLDS, 1)
-
-
-def fold_trials(folds: Sequence[FoldRows]) -> list[Trial]:
-    """Return the trials of folds: they rank only, for there is no room for calibration between training and test."""
-    return [Trial(fold.train, fold.test) for fold in folds]
-
-
-def test_trial(city: City, records: Records, settings: Settings, progress: Progress) -> Trial:
-    """Return the trial of the city's split: trees, then Platt on later rows, then the test, as `qianfen train` does."""
-    rows = {stage: stage_rows(city, records, stage, settings, progress) for stage in STAGES}
-    short, days = None, horizon_days(city, "calibration")
-    if days != city.label.horizon_days:
-        short = stage_rows(city, records, "trees", settings, progress, days)
-
-    def calibrate(fitted: FittedRival) -> FittedRival:
-        later = fitted.calibrated(rows["calibration"])
-        return later if short is None else later.with_platt(shifted_platt(later, rows["trees"], short))
-
-    return Trial(rows["trees"], rows["test"], calibrate)
-
-
 def contest(
     trials: Sequence[Trial], recipe: Recipe, seed: int, progress: Progress, rivals: Sequence[Rival] = RIVALS,
     n_draws: int = DRAWS,
@@ -170,23 +124,21 @@ def _measured(
 ) -> dict[str, Measured]:
     """Measure all rivals under the same weights, drawn by entity over all trials: one entity may be in several."""
     ends = np.cumsum([len(test.y) for test in tests])[:-1]
+    own = np.concatenate([np.ones(len(test.y)) if test.weight is None else test.weight for test in tests])
     drawn = draw_weights(np.concatenate([test.entity_ids for test in tests]), n_draws, seed)
-    weightings = [np.split(weight, ends) for weight in drawn]
-    values = {
-        name: [_mean(r, [None] * len(tests)), *(_mean(r, weights) for weights in weightings)]
-        for name, r in rankings.items()
-    }
+    values: dict[str, list[dict[str, float]]] = {name: [] for name in rankings}
+    for times in chain([np.ones(len(own))], drawn):
+        weights = np.split(own * times, ends)
+        for name, found in rankings.items():
+            values[name].append(_mean(found, weights))
     return {
         name: Measured(_intervals(found, n_draws), _intervals(_less(found, values[CHAMPION.name]), n_draws))
         for name, found in values.items()
     }
 
 
-def _mean(rankings: Sequence[Ranking], weights: Sequence[NDArray[np.int64] | None]) -> dict[str, float]:
-    figures = [
-        ranking.figures(None if weight is None else weight.astype(np.float64))
-        for ranking, weight in zip(rankings, weights, strict=True)
-    ]
+def _mean(rankings: Sequence[Ranking], weights: Sequence[Floats]) -> dict[str, float]:
+    figures = [ranking.figures(weight) for ranking, weight in zip(rankings, weights, strict=True)]
     return {name: float(np.mean([of_trial[name] for of_trial in figures])) for name in figures[0]}
 
 
@@ -199,40 +151,3 @@ def _intervals(found: list[dict[str, float]], n_draws: int) -> Figures:
     return {
         name: interval_of(found[0][name], np.array([drawn[name] for drawn in found[1:]]), n_draws) for name in found[0]
     }
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Rivals over the folds and on the city's test.
-
-    Attributes
-    ----------
-    folds : tuple of FoldRows
-        What the folds hold.
-    over_folds, on_test : Contest
-        Who reached what.
-    """
-
-    city: City
-    folds: tuple[FoldRows, ...]
-    over_folds: Contest
-    on_test: Contest
-    test: Rows
-
-
-def compare_rivals(city: City, records: Records, settings: Settings, progress: Progress = print) -> Comparison:
-    """Fit the champion and all rivals over the folds and on the city's split.
-
-    Raises
-    ------
-    ConfigurationError
-        Where the folds find no room, or the card is not whole.
-    LabelError
-        Where labels are too few or of one class.
-    """
-    recipe, seed = Recipe.of(city, settings.threads), city.model.seed
-    folds = fold_rows(city, records, comparison_folds(city), settings, progress)
-    over_folds = contest(fold_trials(folds), recipe, seed, progress)
-    trial = test_trial(city, records, settings, progress)
-    on_test = contest([trial], recipe, seed, progress)
-    return Comparison(city, folds, over_folds, on_test, trial.test)

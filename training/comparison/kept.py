@@ -1,0 +1,178 @@
+"""A comparison on disk: comparison.json, comparison.md and comparison.png, and a run in MLflow."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data.city import City, Period
+from data.errors import RegistryError
+from data.files import atomic_folder, fingerprint, read_json, source_fingerprint, write_atomically, write_json
+from data.progress import Progress
+from data.records import Records
+from data.settings import Settings
+from features.catalogue import catalogue_of
+from training.bootstrap import DRAWS, LEVEL
+from training.comparison.contest import Contest, contest
+from training.comparison.pages import difference_plot, page
+from training.comparison.trials import comparison_folds, fold_trials, split_trial
+from training.fitting import Recipe
+from training.folds import FoldRows, fold_rows
+from training.registry import log_comparison
+from training.rivals import CHAMPION, RIVALS, Rival
+from training.rows import Rows
+from training.splits import Stage
+
+_PACKAGES = ("lightgbm", "scikit-learn", "interpret-core", "numpy")
+_CODE = (
+    "training.labels", "training.folds", "training.rows", "training.splits", "training.selection",
+    "training.inspection_chance", "training.fitting", "training.model", "training.expert_card", "training.calibration",
+    "training.bootstrap", "training.ranking", "training.comparison.contest", "training.comparison.trials",
+    "training.comparison.kept", "training.rivals.rival", "training.rivals.ranges", "training.rivals.past_rate",
+    "training.rivals.linear", "training.rivals.trees", "training.rivals.terms", "training.rivals.scorecard",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Rivals over the folds and on the city's test.
+
+    Attributes
+    ----------
+    folds : tuple of FoldRows
+        What the folds hold.
+    over_folds, on_test : Contest
+        Who reached what.
+    """
+
+    city: City
+    folds: tuple[FoldRows, ...]
+    over_folds: Contest
+    on_test: Contest
+    test: Rows
+
+
+def compare_rivals(city: City, records: Records, settings: Settings, progress: Progress = print) -> Comparison:
+    """Fit the champion and all rivals over the folds and on the city's split.
+
+    Raises
+    ------
+    ConfigurationError
+        Where the folds find no room, or the card is not whole.
+    LabelError
+        Where labels are too few or of one class.
+    """
+    recipe, seed = Recipe.of(city, settings.threads), city.model.seed
+    folds = fold_rows(city, records, comparison_folds(city), settings, progress)
+    over_folds = contest(fold_trials(folds), recipe, seed, progress)
+    trial = split_trial(city, records, settings, progress)
+    on_test = contest([trial], recipe, seed, progress)
+    return Comparison(city, folds, over_folds, on_test, trial.test)
+
+
+def content_of(comparison: Comparison, rivals: Sequence[Rival] = RIVALS) -> dict[str, Any]:
+    """Return the comparison as comparison.json keeps it; the pages are written from this alone."""
+    return {
+        "city": comparison.city.name,
+        "title": comparison.city.title,
+        "champion": CHAMPION.name,
+        "n_draws": DRAWS,
+        "level": LEVEL,
+        "folds": [
+            {"train": _said(f.fold.train), "n_train": len(f.train.y), **_tested(f.fold.test, f.test)}
+            for f in comparison.folds
+        ],
+        "test": _tested(comparison.city.split.test, comparison.test),
+        "rivals": {
+            rival.name: {"what": rival.what, "missing": rival.missing, "additive": rival.additive}
+            | _results(rival.name, comparison.over_folds, comparison.on_test)
+            for rival in rivals
+        },
+    }
+
+
+def _results(name: str, over_folds: Contest, on_test: Contest) -> dict[str, Any]:
+    reason = over_folds.left_out.get(name) or on_test.left_out.get(name)
+    if reason:
+        return {"left_out": reason}
+    return {
+        "fit_seconds": on_test.fit_seconds[name],
+        "size_bytes": on_test.size_bytes[name],
+        "folds": over_folds.measured[name].as_json(),
+        "test": on_test.measured[name].as_json(),
+    }
+
+
+def _tested(stage: Stage, rows: Rows) -> dict[str, Any]:
+    return {
+        "test": _said(stage),
+        "n_test": len(rows.y),
+        "n_test_positive": int(rows.y.sum()),
+        "n_entities": len(np.unique(rows.entity_ids)),
+    }
+
+
+def _said(stage: Stage) -> str:
+    if isinstance(stage, Period):
+        return f"{stage.start} to {stage.end}"
+    return str(stage[0]) if len(stage) == 1 else f"{len(stage)} dates from {stage[0]} to {stage[-1]}"
+
+
+def build_comparison(
+    city: City, records: Records, settings: Settings, progress: Progress = print
+) -> tuple[Path, dict[str, Any]]:
+    """Compare the champion with its rivals unless nothing changed; return the folder and what comparison.json holds.
+
+    Raises
+    ------
+    ConfigurationError
+        Where the folds find no room before the test, or the card is not whole.
+    LabelError
+        Where labels are too few or of one class.
+    StorageError
+        Where the disk is full.
+    """
+    folder = settings.var / "cities" / city.name / "comparisons" / _comparison_id(city, records, settings)
+    path = folder / "comparison.json"
+    if path.is_file():
+        progress(f"Comparison {folder.name} is there already, nothing changed: skipped.")
+    else:
+        content = content_of(compare_rivals(city, records, settings, progress))
+        with atomic_folder(folder) as beside:
+            write_json(beside / "comparison.json", content)
+    content = read_json(path)
+    write_atomically(folder / "comparison.md", page(content) + "\n")
+    difference_plot(content).savefig(folder / "comparison.png", dpi=120)
+    return folder, _pushed(city, settings, folder, progress)
+
+
+def _pushed(city: City, settings: Settings, folder: Path, progress: Progress) -> dict[str, Any]:
+    """Log a comparison to MLflow, unless that was done; where MLflow is away, say so: it is whole on disk."""
+    content: dict[str, Any] = read_json(folder / "comparison.json")
+    if "mlflow_run_id" in content:
+        return content
+    progress("Logging the comparison to MLflow.")
+    try:
+        content["mlflow_run_id"] = log_comparison(city, settings, content, folder)
+    except RegistryError as error:
+        progress(f"The comparison is whole on disk, and not in MLflow yet. {error}")
+        return content
+    write_json(folder / "comparison.json", content)
+    return content
+
+
+def _comparison_id(city: City, records: Records, settings: Settings) -> str:
+    recipe = Recipe.of(city, settings.threads)
+    lightgbm = {name: value for name, value in recipe.lightgbm.items() if name != "num_threads"}
+    return fingerprint(
+        records.records_id, catalogue_of(city).hash, str(city.label), str(city.cohort), str(city.selection),
+        str(city.split),
+        recipe.card.as_json(), lightgbm, recipe.num_boost_round, source_fingerprint(*_CODE),
+        {name: importlib.metadata.version(name) for name in _PACKAGES},
+        [rival.name for rival in RIVALS if rival.is_available],
+    )  # fmt: skip
