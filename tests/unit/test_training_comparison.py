@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from dataclasses import replace
 from datetime import date
 
@@ -15,6 +16,7 @@ from data.errors import LabelError
 from features.catalogue import load_catalogue
 from training.bootstrap import interval
 from training.comparison.contest import Trial, contest
+from training.comparison.directions import directions_cost
 from training.comparison.kept import Comparison, content_of
 from training.comparison.pages import difference_plot, lines, page, short_page
 from training.comparison.trials import comparison_folds, fold_trials
@@ -161,7 +163,7 @@ def contents(recipe):
         over_folds = contest(fold_trials([fold]), recipe, 7, quiet, rivals, n_draws=50)
         calibrate = Trial(train, test, lambda fitted: fitted.calibrated(train))
         on_test = contest([calibrate], recipe, 7, quiet, rivals, n_draws=50)
-        content = content_of(Comparison(load_city("toronto"), (fold,), over_folds, on_test, test), rivals)
+        content = content_of(Comparison(load_city("toronto"), (fold,), over_folds, on_test, test, {}), rivals)
         return json.loads(json.dumps(content, allow_nan=False))
 
     return compared([CHAMPION, ORACLE, ABSENT]), compared([CHAMPION, EXPERT_CARD])
@@ -184,8 +186,38 @@ def test_where_nobody_wins_the_first_sentence_says_so(contents):
     assert verdict(stood)[0].startswith("**No rival ranks better than the champion over the folds**")
 
 
+def test_a_direction_that_history_contradicts_is_named_with_what_it_costs(recipe):
+    def rows(seed):
+        """Rows in which more past failures mean fewer violations."""
+        found = some_rows(seed)
+        return replace(
+            found, y=(np.random.default_rng(seed).random(400) > 1.5 * found.X[:, PAST] + 0.2).astype(np.int8)
+        )
+
+    # The card counts failures as risk, so the offset would be refused: it begins from another indicator's points.
+    train, test = rows(1), rows(2)
+    for some in (train, test):
+        some.X[:, NAMES.index("penalties")] = np.where(some.y == 1, 1.0, 0.0) * (np.arange(400) % 3 == 0)
+
+    gained = directions_cost([Trial(train, test)], recipe, 7, quiet, n_draws=50)
+
+    assert list(gained) == ["failed_inspections", "penalties"]
+    assert gained["failed_inspections"].low > 0.0
+
+
+def test_what_directions_cost_is_said_after_who_wins(contents):
+    won, stood = contents
+    won["directions"] = {
+        "a": {"value": 0.01, "low": 0.005, "high": 0.02},
+        "b": {"value": 0.0, "low": -0.1, "high": 0.1},
+    }
+
+    assert verdict(won)[1].endswith("each given up alone: a +0.0100 (+0.0050 to +0.0200).")
+    assert "direction" not in " ".join(verdict(stood))
+
+
 def test_a_lower_brier_score_is_better(contents):
-    won, _ = contents
+    won = deepcopy(contents[0])
     won["rivals"]["oracle"]["test"]["against_champion"]["brier_score"] = {"value": -0.1, "low": -0.2, "high": -0.05}
 
     assert winners(won, "test", "brier_score") == ["oracle"]

@@ -17,14 +17,16 @@ from data.progress import Progress
 from data.records import Records
 from data.settings import Settings
 from features.catalogue import catalogue_of
-from training.bootstrap import DRAWS, LEVEL
+from training.bootstrap import DRAWS, LEVEL, Interval
 from training.comparison.contest import Contest, contest
+from training.comparison.directions import directions_cost
 from training.comparison.pages import difference_plot, page
 from training.comparison.trials import comparison_folds, fold_trials, split_trial
 from training.fitting import Recipe
 from training.folds import FoldRows, fold_rows
 from training.registry import log_comparison
 from training.rivals import CHAMPION, RIVALS, Rival
+from training.rivals.trees import LIGHTGBM_OFFSET_FREE as FREE
 from training.rows import Rows
 from training.splits import Stage
 
@@ -33,8 +35,9 @@ _CODE = (
     "training.labels", "training.folds", "training.rows", "training.splits", "training.selection",
     "training.inspection_chance", "training.fitting", "training.model", "training.expert_card", "training.calibration",
     "training.bootstrap", "training.ranking", "training.comparison.contest", "training.comparison.trials",
-    "training.comparison.kept", "training.rivals.rival", "training.rivals.ranges", "training.rivals.past_rate",
-    "training.rivals.linear", "training.rivals.trees", "training.rivals.terms", "training.rivals.scorecard",
+    "training.comparison.directions", "training.comparison.kept", "training.rivals.rival", "training.rivals.ranges",
+    "training.rivals.past_rate", "training.rivals.linear", "training.rivals.trees", "training.rivals.terms",
+    "training.rivals.scorecard",
 )  # fmt: skip
 
 
@@ -48,6 +51,10 @@ class Comparison:
         What the folds hold.
     over_folds, on_test : Contest
         Who reached what.
+    test : Rows
+        The city's test.
+    directions : dict by indicator
+        Where the same trees without directions win: what giving up one adds to the AUC over the folds.
     """
 
     city: City
@@ -55,6 +62,7 @@ class Comparison:
     over_folds: Contest
     on_test: Contest
     test: Rows
+    directions: dict[str, Interval]
 
 
 def compare_rivals(city: City, records: Records, settings: Settings, progress: Progress = print) -> Comparison:
@@ -70,9 +78,12 @@ def compare_rivals(city: City, records: Records, settings: Settings, progress: P
     recipe, seed = Recipe.of(city, settings.threads), city.model.seed
     folds = fold_rows(city, records, comparison_folds(city), settings, progress)
     over_folds = contest(fold_trials(folds), recipe, seed, progress)
+    directions = {}
+    if over_folds.measured[FREE.name].against_champion["roc_auc"].low > 0:
+        directions = directions_cost(fold_trials(folds), recipe, seed, progress)
     trial = split_trial(city, records, settings, progress)
     on_test = contest([trial], recipe, seed, progress)
-    return Comparison(city, folds, over_folds, on_test, trial.test)
+    return Comparison(city, folds, over_folds, on_test, trial.test, directions)
 
 
 def content_of(comparison: Comparison, rivals: Sequence[Rival] = RIVALS) -> dict[str, Any]:
@@ -88,6 +99,7 @@ def content_of(comparison: Comparison, rivals: Sequence[Rival] = RIVALS) -> dict
             for f in comparison.folds
         ],
         "test": _tested(comparison.city.split.test, comparison.test),
+        "directions": {name: gained.as_json() for name, gained in comparison.directions.items()},
         "rivals": {
             rival.name: {"what": rival.what, "missing": rival.missing, "additive": rival.additive}
             | _results(rival.name, comparison.over_folds, comparison.on_test)

@@ -48,6 +48,7 @@ def verdict(content: Content) -> list[str]:
     """Return who wins, in sentences: by AUC over the folds first, then by other figures, then on the test."""
     return [
         by_auc(content, "folds"),
+        *_by_directions(content),
         _by_other_figures(content, "folds"),
         _champions_own(content),
         by_auc(content, "test"),
@@ -66,6 +67,15 @@ def by_auc(content: Content, where: str) -> str:
     what = content["rivals"][found[0]]["what"]
     said = ", ".join(f"{name} by {signed(difference_of(content, name, where, 'roc_auc'))}" for name in found)
     return f"**{found[0]} ({what}) ranks better than the champion {place}**, whose AUC is {champion:.4f}: {said}."
+
+
+def _by_directions(content: Content) -> list[str]:
+    """Say which directions cost the champion AUC, where that was asked."""
+    costly = {name: gained for name, gained in content["directions"].items() if gained["low"] and gained["low"] > 0}
+    if not content["directions"]:
+        return []
+    said = ", ".join(f"{name} {signed(gained)}" for name, gained in costly.items()) or "none of them alone"
+    return [f"What a direction costs the champion's AUC over the folds, each given up alone: {said}."]
 
 
 def _by_other_figures(content: Content, where: str) -> str:
