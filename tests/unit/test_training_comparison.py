@@ -12,19 +12,21 @@ import pandas as pd
 import pytest
 
 from data.city import Period, load_city
-from data.errors import LabelError
+from data.errors import LabelError, RegistryError
 from features.catalogue import load_catalogue
+from serving.commands.rivals import write_pages
 from training.bootstrap import interval
+from training.comparison import kept
 from training.comparison.contest import Trial, contest
 from training.comparison.directions import directions_cost
-from training.comparison.kept import Comparison, content_of
+from training.comparison.kept import Comparison, build_comparison, content_of
 from training.comparison.pages import difference_plot, lines, page, short_page
 from training.comparison.trials import comparison_folds, fold_trials
 from training.comparison.verdict import verdict, winners
 from training.fitting import Recipe
 from training.folds import Fold, FoldRows, known_on
 from training.metrics import average_precision, roc_auc
-from training.rivals import CHAMPION, FittedRival, Rival
+from training.rivals import CHAMPION, RIVALS, FittedRival, Rival
 from training.rivals.past_rate import PAST_RATE
 from training.rivals.ranges import EXPERT_CARD
 from training.rows import Rows
@@ -235,3 +237,60 @@ def test_the_picture_shows_every_rival_but_the_champion(contents):
     won, _ = contents
 
     assert [label.get_text() for label in difference_plot(won).axes[0].get_yticklabels()] == ["oracle"]
+
+
+@pytest.fixture
+def counted(monkeypatch, recipe):
+    """Comparisons of the toy city are small, and counted."""
+    made = []
+
+    def compare(city, _records, _settings, _progress):
+        made.append(city.name)
+        train, test = some_rows(1), some_rows(2)
+        fold = FoldRows(Fold(1, (date(2019, 7, 1),), (date(2020, 1, 1),)), train, test)
+        over_folds = contest(fold_trials([fold]), recipe, 7, quiet, n_draws=5, rivals=[CHAMPION, PAST_RATE])
+        left_out = {rival.name: "is not here" for rival in RIVALS[1:] if rival is not PAST_RATE}
+        over_folds = replace(over_folds, left_out=left_out)
+        return Comparison(city, (fold,), over_folds, over_folds, test, {})
+
+    monkeypatch.setattr(kept, "compare_rivals", compare)
+    return made
+
+
+def away(*_arguments):
+    raise RegistryError("MLflow must be reachable, it is not.")
+
+
+def test_a_comparison_is_kept_where_mlflow_is_away_and_logged_by_the_next_run(
+    counted, monkeypatch, settings, write_city, write_records
+):
+    city, records, said = load_city(str(write_city())), write_records(entities=[]), []
+    monkeypatch.setattr(kept, "log_comparison", away)
+
+    folder, content = build_comparison(city, records, settings, said.append)
+
+    assert "mlflow_run_id" not in content
+    assert said[-1] == "The comparison is whole on disk, and not in MLflow yet. MLflow must be reachable, it is not."
+    assert (folder / "comparison.png").read_bytes()[:4] == b"\x89PNG"
+    assert "past_rate" in (folder / "comparison.md").read_text(encoding="utf-8")
+
+    monkeypatch.setattr(kept, "log_comparison", lambda *_: "run-1")
+    again, content = build_comparison(city, records, settings, said.append)
+
+    assert again == folder
+    assert content["mlflow_run_id"] == "run-1"
+    assert counted == ["toy"]
+
+
+def test_a_page_gets_the_long_tables_the_short_one_or_both(contents, tmp_path):
+    won, _ = contents
+    path = tmp_path / "page.md"
+    marks = ("<!-- compare toronto in short -->", "<!-- /compare toronto in short -->")
+    path.write_text("\n".join(["# Toronto", *marks, "By hand."]), encoding="utf-8")
+
+    write_pages(path, won)
+
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith(f"# Toronto\n{marks[0]}\n\n**oracle (knows) ranks better")
+    assert text.endswith(f"{marks[1]}\nBy hand.")
+    assert "Brier" not in text
