@@ -17,7 +17,6 @@ from data.records import Records
 from data.settings import Settings
 from experiments.leak_hunt.altered import cut_off, known_from_the_start, moved
 from experiments.leak_hunt.rows import INDICATOR, Floats, changed, permuted, rows_from, values_as_of, with_labels
-from features.catalogue import load_catalogue
 from training.bootstrap import DRAWS, Interval, draw_weights, interval_of
 from training.fitting import Recipe
 from training.labels import entity_labels, inspection_labels
@@ -31,9 +30,6 @@ LEAST_WITHIN = 17
 """Of 20 intervals at 95%, fewer hold 0.5 in one of 60 trainings without a leak."""
 
 PLANTED = 0.1
-
-BY_CALENDAR = ("annual_report_lapses",)
-"""Reports fall due by the calendar year, so these values alone may change when all dates are moved."""
 
 LEAST_JUMP = 0.02
 
@@ -141,7 +137,6 @@ def moved_dates(city: City, records: Records, settings: Settings, progress: Prog
         changed(values, values_as_of(later, [then], threads)),
         _labels_changed(labels, labels_as_of(city, later, then, settings)),
         len(values),
-        BY_CALENDAR,
     )
     earlier = [day - timedelta(days=days), day]
     yield unchanged(
@@ -203,20 +198,15 @@ def _labels_changed(before: pd.Series, after: pd.Series) -> int:
     return int((before[both] != after[both]).sum()) + len(before) + len(after) - 2 * len(both)
 
 
-def unchanged(
-    done: str, by_indicator: dict[str, int], n_labels: int | None, n_entities: int, may_change: tuple[str, ...] = ()
-) -> Finding:
-    """Return whether values and labels stayed; `may_change` names indicators that need not, None labels not asked."""
-    moved_ones = {name: n for name, n in by_indicator.items() if n}
-    must_not = {name: n for name, n in moved_ones.items() if name not in may_change}
-    indicators = ", ".join(f"{name} of {n:,}" for name, n in moved_ones.items()) or "no value"
-    allowed = f", but for {', '.join(may_change)}: due by the calendar year" if may_change else ""
+def unchanged(done: str, by_indicator: dict[str, int], n_labels: int | None, n_entities: int) -> Finding:
+    """Return whether values and labels stayed; `n_labels` is None where labels were not asked."""
+    moved_ones = ", ".join(f"{name} of {n:,}" for name, n in by_indicator.items() if n)
     labels = "" if n_labels is None else f", {n_labels:,} labels" if n_labels else ", no label"
     return Finding(
         "(d) shifted dates",
         done,
-        f"no value of {n_entities:,} entities and {len(load_catalogue())} indicators changes"
-        f"{'' if n_labels is None else ', no label'}{allowed}",
-        f"{indicators} changed{labels}",
-        not must_not and not n_labels,
+        f"no value of {n_entities:,} entities and {len(by_indicator)} indicators changes"
+        f"{'' if n_labels is None else ', no label'}",
+        f"{moved_ones or 'no value'} changed{labels}",
+        not moved_ones and not n_labels,
     )

@@ -139,13 +139,6 @@ def test_a_value_or_a_label_that_moves_is_a_leak(by_indicator, n_labels, is_clea
     assert unchanged("moved", by_indicator, n_labels, 10).is_clean is is_clean
 
 
-def test_what_falls_due_by_the_calendar_may_move_with_the_dates():
-    finding = unchanged("moved", {"annual_report_lapses": 4}, 0, 10, ("annual_report_lapses",))
-
-    assert finding.is_clean
-    assert "annual_report_lapses of 4 changed, no label" in finding.found
-
-
 def test_the_table_marks_a_leak():
     text = table([Finding("(a)", "done", "none", "some", False), Finding("(b)", "done", "none", "none", None)])
 

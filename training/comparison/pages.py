@@ -88,9 +88,9 @@ def difference_plot(content: Content) -> Figure:
         )  # fmt: skip
     axes.axvline(0.0, color=NEUTRAL, linewidth=0.8)
     axes.set_yticks(range(len(names)), names, fontsize=8)
-    axes.set(title=f"{content['title']}: AUC against the champion", xlabel="difference in AUC, 95% interval")
+    axes.set(title=f"AUC of rivals against the champion: {content['city']}", xlabel="difference in AUC, 95% interval")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, loc="lower left")
+    figure.legend(frameon=False, loc="outside lower center", ncols=2)
     return figure
 
 
