@@ -41,7 +41,7 @@ from training.rows import Rows
 from training.studies import ended_trials
 from training.tuning import bin_folds, run_study
 
-N_ROWS, N_ROUNDS, N_TRIALS, TRIAL_ROWS = 10_000_000, 100, 50, 100_000
+N_ROWS, N_ROUNDS, N_TRIALS, TRIAL_ROWS = 10_000_000, 30, 50, 50_000
 CHECKED_ROWS = 200_000
 N_FOLDS = 3
 PLAIN, OURS = "lightgbm.train", "qianfen"
@@ -61,7 +61,7 @@ _BLOCK = 500_000
 @click.option("--trials", "n_trials", default=N_TRIALS, show_default=True, help="Trials of the study; 0 leaves it out.")
 @click.option("--trial-rows", default=TRIAL_ROWS, show_default=True, help="Rows that each of 3 folds trains on.")
 @click.option("--runs", default=3, show_default=True, help="Runs of each side of the fit.")
-@click.option("--warm-ups", default=1, show_default=True, help="Runs of each side before they count.")
+@click.option("--warm-ups", default=0, show_default=True, help="Runs of each side before they count.")
 @click.option("--threads", default=2, show_default=True, help="Threads of each side.")
 @click.pass_obj
 def benchmark(
