@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -146,12 +147,14 @@ def test_a_storage_that_refuses_is_explained(experiment, folds, recipe, tmp_path
 
 @pytest.mark.parametrize("kind", ["lightgbm", "lightgbm_offset"])
 def test_shared_bins_give_the_trees_that_bins_of_their_own_give(kind, folds, recipe):
-    (fold,) = bin_folds(kind, folds[:1], recipe)
+    # Rows of weight 3 and 1: what a city declares of who was inspected.
+    weighed = replace(folds[0].train, weight=1.0 + 2.0 * (np.arange(400) % 2))
+    (fold,) = bin_folds(kind, [replace(folds[0], train=weighed)], recipe)
     X, y = fold.rows.train.X, fold.rows.train.y
     expert_score = None if kind == "lightgbm" else fold.begun.raw_score(X)
     for changed in ({"min_data_in_leaf": 5}, {"min_data_in_leaf": 150, "num_leaves": 3}, {"feature_fraction": 0.4}):
         settings = {**SETTINGS, **changed}
-        own = lgb.Dataset(X, label=y, init_score=expert_score, feature_name=list(NAMES))
+        own = lgb.Dataset(X, label=y, weight=weighed.weight, init_score=expert_score, feature_name=list(NAMES))
 
         shared = grow(fold.dataset, settings, 8)
 
