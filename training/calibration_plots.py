@@ -58,7 +58,7 @@ def groups(report: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def _with_intervals(axes: Axes, predicted: list[float], observed: list[Mapping[str, float | None]]) -> None:
+def _with_intervals(axes: Axes, predicted: list[float], observed: list[Mapping[str, Any]]) -> None:
     values = [rate["value"] for rate in observed]
     for x, rate in zip(predicted, observed, strict=True):
         if rate["low"] is not None and rate["high"] is not None:
@@ -68,4 +68,4 @@ def _with_intervals(axes: Axes, predicted: list[float], observed: list[Mapping[s
 
 def _end(point: Mapping[str, Any]) -> float:
     observed = point["observed"]
-    return 1.05 * max(point["predicted"], observed["value"], observed["high"] or 0.0)
+    return 1.05 * float(max(point["predicted"], observed["value"], observed["high"] or 0.0))

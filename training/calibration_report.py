@@ -15,14 +15,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from data.files import write_json
+from data.city import City
+from data.errors import NotFoundError
+from data.files import read_json, write_json
+from data.settings import Settings
 from training.additive import AdditiveModel
 from training.bootstrap import LEVEL, draw_weights
 from training.calibration import fit_logistic, sigmoid
 from training.calibration_metrics import bins_of, brier_parts, rates, smooth_calibration_error
 from training.calibration_plots import save_calibration_plots
 from training.calibrators import CALIBRATORS, shifted
+from training.champions import read_challenger, read_pointer
 from training.metrics import CALIBRATION_BINS
+from training.registry import models_folder
 from training.rows import Rows
 
 FOLDER, REPORT = "calibration", "report.json"
@@ -81,6 +86,27 @@ def save_calibration_report(
     return report
 
 
+def find_calibration_report(city: City, settings: Settings, challenger: bool = False) -> tuple[Path, dict[str, Any]]:
+    """Return the folder and the report that lie with the champion, or with the challenger where there is none.
+
+    Raises
+    ------
+    NotFoundError
+        Where nothing was trained yet, or the model is from before reports were kept.
+    """
+    pointer = None if challenger else read_pointer(city, settings)
+    artifact = read_challenger(city, settings) if pointer is None else pointer.artifact
+    if artifact is None:
+        raise NotFoundError(f"{city.name} has no model yet. Run `qianfen train {city.name}`.")
+    folder = (models_folder(city, settings) / artifact).parent / FOLDER
+    if not (folder / REPORT).is_file():
+        raise NotFoundError(
+            f"The model {artifact} of {city.name} must have a calibration report, it is from before there were any. "
+            f"Train again with `qianfen train {city.name}`."
+        )
+    return folder, read_json(folder / REPORT)
+
+
 def calibrated_ways(model: AdditiveModel, calibration: Rows, X: Floats) -> dict[str, Floats]:
     """Return the probabilities of rows X (n, 18) by each calibration.
 
@@ -136,7 +162,8 @@ class _Figures:
         return self._codes
 
     def of(self, weight: Floats) -> dict[str, Floats]:
-        y, found = self._evidence.y, {}
+        y = self._evidence.y
+        found: dict[str, Floats] = {}
         for name, probability in self._evidence.probabilities.items():
             bins = self._bins[name]
             parts = brier_parts(y, probability, bins, weight)

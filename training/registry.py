@@ -25,6 +25,7 @@ from training.additive import AdditiveModel
 from training.artifact import load_artifact
 
 ALIAS, CHALLENGER_ALIAS = "champion", "challenger"
+_LOGGED = ("plots", "calibration")
 _TRAINING_TAG, _STUDY_TAG, _COMPARISON_TAG = "training_id", "study_id", "comparison_id"
 
 
@@ -65,8 +66,8 @@ def log_training(
 ) -> str:
     """Log a training as a run with a nested run for each model, unless that was done; return the run's id.
 
-    `folder` holds plots/ and one artifact folder for each model; its name is the training's id. RegistryError where
-    MLflow does not take it.
+    `folder` holds plots/, calibration/ and one artifact folder for each model; its name is the training's id.
+    RegistryError where MLflow does not take it.
     """
     with _mlflow(settings) as mlflow:
         experiment = _set_experiment(mlflow, city, settings)
@@ -77,7 +78,9 @@ def log_training(
         tags = {_TRAINING_TAG: folder.name}
         with mlflow.start_run(run_name=f"train {city.name}", tags=tags) as run:
             mlflow.log_params(dict(parameters))
-            mlflow.log_artifacts(str(folder / "plots"), "plots")
+            for name in _LOGGED:
+                if (folder / name).is_dir():
+                    mlflow.log_artifacts(str(folder / name), name)
             for name, model in models.items():
                 with mlflow.start_run(run_name=name, nested=True):
                     mlflow.log_params({"kind": name, "model_version": model.model_version, "pdo": model.scale.pdo})

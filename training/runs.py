@@ -21,15 +21,18 @@ from features.drift.report import check_drift
 from features.snapshots import Snapshot, build_snapshot
 from training.additive import KINDS, AdditiveModel
 from training.artifact import load_artifact, save_artifact
+from training.calibration_report import FOLDER as CALIBRATION
+from training.calibration_report import save_calibration_report
 from training.champions import champion_scale, read_challenger, write_challenger
 from training.evaluation import evaluate_scores, rates_by_grade
 from training.fitting import Recipe, anchored, calibrated, fit_uncalibrated, window_shifted
+from training.groups import groups_of
 from training.importance import importance_of
 from training.plots import save_importance, save_plots
 from training.registry import models_folder
 from training.rows import Rows, stage_rows
 from training.scale import Scale
-from training.selection import clipped, stage_weights, weigh_stages
+from training.selection import weigh_stages, weighed_as
 from training.selection_plot import save_balance_plot
 from training.shap_plots import save_shap_plots
 from training.splits import STAGES, check_split, horizon_days
@@ -46,6 +49,9 @@ _CODE = (
     "training.fitting",
     "training.expert_card",
     "training.calibration",
+    "training.calibrators",
+    "training.calibration_metrics",
+    "training.calibration_report",
     "training.scale",
     "training.model",
     "training.additive",
@@ -109,8 +115,11 @@ def train_city(
             rows, selection = weigh_stages(city, records, rows, settings, progress)
             models = _fit_all(city, records, rows, selection, reference, recipe, kept, settings, progress)
             _explain(city, beside / "plots", models[CHALLENGER], rows, recipe, progress)
-            _save(city, records, beside, folder.name, models, rows, selection, reference, recipe, experiment)
-    return _challenge(city, settings, folder, progress)
+            manifest = _manifest(city, records, rows, reference, recipe)
+            manifest |= {"experiment": experiment, "selection": selection}
+            save_training(city, records, beside, folder.name, models, rows, manifest, settings)
+            save_balance_plot(selection, beside / "plots")
+    return challenge(city, settings, folder, progress)
 
 
 def _folder(city: City, settings: Settings, training_id: str, kept: Scale | None, re_anchor: bool) -> Path:
@@ -124,7 +133,7 @@ def _folder(city: City, settings: Settings, training_id: str, kept: Scale | None
     return home / fingerprint(training_id, kept.offset, kept.factor)
 
 
-def _challenge(city: City, settings: Settings, folder: Path, progress: Progress) -> TrainingResult:
+def challenge(city: City, settings: Settings, folder: Path, progress: Progress) -> TrainingResult:
     """Make a training the challenger, on disk and in MLflow."""
     training = open_training(folder)
     artifact = folder / training.challenger
@@ -142,8 +151,7 @@ def _fit_all(
     short = None
     if (days := horizon_days(city, "calibration")) != city.label.horizon_days:
         short = stage_rows(city, records, "trees", settings, progress, days)
-        if selection["method"] == "weights":
-            short = clipped(short, stage_weights(city, records, short, days, settings, progress), selection["clip"])
+        short = weighed_as(city, records, short, days, selection, settings, progress)
     population = reference.read(list(recipe.card.names)).to_numpy(dtype=np.float64, na_value=np.nan)
     models = {}
     for kind in KINDS:
@@ -158,24 +166,22 @@ def _fit_all(
     return models
 
 
-def _save(
+def save_training(
     city: City, records: Records, folder: Path, training_id: str, models: dict[str, AdditiveModel],
-    rows: dict[str, Rows], selection: dict[str, Any], reference: Snapshot, recipe: Recipe,
-    experiment: Mapping[str, Any] | None,
+    rows: Mapping[str, Rows], manifest: dict[str, Any], settings: Settings,
 ) -> None:  # fmt: skip
-    """Evaluate, draw and write the artifacts; training.json comes last."""
-    test = rows["test"]
+    """Evaluate on the test rows, draw and write the artifacts and the calibration report; training.json comes last."""
+    test, challenger = rows["test"], models[CHALLENGER]
     scores = {kind: model.score(test.X) for kind, model in models.items()}
     metrics = {kind: evaluate_scores(test.y, s, test.weight) for kind, s in scores.items()}
-    cut_points = models[CHALLENGER].cut_points
-    grades = rates_by_grade(scores[CHALLENGER].grade, test.y, cut_points.grades, test.weight)
-    manifest = _manifest(city, records, rows, reference, recipe) | {"experiment": experiment, "selection": selection}
+    grades = rates_by_grade(scores[CHALLENGER].grade, test.y, challenger.cut_points.grades, test.weight)
     for kind, model in models.items():
         (folder / kind).mkdir()
         save_artifact(model, folder / kind, {**manifest, "metrics": metrics[kind]})
-    save_plots(scores, test.y, CHALLENGER, models[CHALLENGER].names, cut_points.grades, folder / "plots")
-    save_balance_plot(selection, folder / "plots")
-    state = {"metrics": metrics, "grades": grades, "challenger": CHALLENGER, "selection": selection}
+    save_plots(scores, test.y, CHALLENGER, challenger.names, challenger.cut_points.grades, folder / "plots")
+    groups, least = groups_of(records, test.keys, settings.threads), city.gate.group_labels_of_each_class
+    save_calibration_report(challenger, rows["calibration"], test, groups, least, folder / CALIBRATION)
+    state = {"metrics": metrics, "grades": grades, "challenger": CHALLENGER, "selection": manifest["selection"]}
     save_state(folder, training_id, state)
 
 
@@ -189,8 +195,22 @@ def _explain(
     save_importance(importance_of(model, rows["trees"], rows["calibration"], test, recipe, n_refits), folder)
 
 
+def described(city: City, records: Records, rows: Mapping[str, Rows]) -> dict[str, Any]:
+    """Return what a manifest says of rows, and of what they were made by."""
+    return {
+        "records_id": records.records_id,
+        "snapshots": {stage: list(r.snapshot_ids) for stage, r in rows.items()},
+        "label": city.label.model_dump(mode="json"),
+        "split": city.split.model_dump(mode="json"),
+        "n_rows": {stage: len(r.y) for stage, r in rows.items()},
+        "n_positive": {stage: int(r.y.sum()) for stage, r in rows.items()},
+        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "code_version": _code_version(),
+    }
+
+
 def _manifest(
-    city: City, records: Records, rows: dict[str, Rows], reference: Snapshot, recipe: Recipe
+    city: City, records: Records, rows: Mapping[str, Rows], reference: Snapshot, recipe: Recipe
 ) -> dict[str, Any]:
     catalogue = catalogue_of(city)
     return {
@@ -198,16 +218,9 @@ def _manifest(
         "catalogue_hash": catalogue.hash,
         "units": {i.name: i.unit for i in catalogue},
         "risk": {i.name: i.risk for i in catalogue},
-        "records_id": records.records_id,
-        "snapshots": {stage: list(r.snapshot_ids) for stage, r in rows.items()},
         "reference_snapshot": reference.snapshot_id,
-        "label": city.label.model_dump(mode="json"),
-        "split": city.split.model_dump(mode="json"),
-        "n_rows": {stage: len(r.y) for stage, r in rows.items()},
-        "n_positive": {stage: int(r.y.sum()) for stage, r in rows.items()},
         "lightgbm": {**recipe.lightgbm, "num_boost_round": recipe.num_boost_round},
-        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
-        "code_version": _code_version(),
+        **described(city, records, rows),
     }
 
 

@@ -126,6 +126,16 @@ def clipped(rows: Rows, weights: StageWeights, clip: float) -> Rows:
     return replace(rows, weight=np.minimum(weights.weight, clip))
 
 
+def weighed_as(
+    city: City, records: Records, rows: Rows, days: int, selection: Mapping[str, Any], settings: Settings,
+    progress: Progress,
+) -> Rows:  # fmt: skip
+    """Return rows weighed as a model's manifest says of those that it learned from: with its clip, or not at all."""
+    if selection["method"] == "none":
+        return rows
+    return clipped(rows, stage_weights(city, records, rows, days, settings, progress), selection["clip"])
+
+
 def population_of(chances: Sequence[Chances]) -> Population:
     """Sum up everybody on some dates, one date at a time: there are a million rows for each."""
     counts, sums, squares, n, unreached = 0.0, 0.0, 0.0, 0, 0.0

@@ -10,6 +10,7 @@ import click
 from data.errors import QianfenError
 from data.settings import Settings
 from serving.commands import (
+    calibration,
     drift,
     features,
     links,
@@ -46,6 +47,8 @@ for _command in (
     promotion.rollback,
     promotion.ledger,
     promotion.reproduce,
+    calibration.calibration,
+    calibration.recalibrate,
     models.grade,
     rivals.compare,
     movement.movement,

@@ -202,7 +202,7 @@ def test_the_report_says_first_where_the_additive_calibration_is_worse():
 def test_the_report_says_where_the_best_is_not_better_by_more_than_chance():
     # Given a rival that is nearer to the labels by a hair in six rows of ten.
     y = np.repeat([1, 0], 500)
-    nearer = np.where(np.arange(1000) % 10 < 6, 0.01, -0.0148)
+    nearer = np.where(np.arange(1000) % 10 < 6, 0.01, -0.014)
     rival = np.where(y == 1, 0.5 + nearer, 0.5 - nearer)
 
     report = judged(evidence({"platt": np.full(1000, 0.5), "beta": rival}, y), least=50, n_draws=100)

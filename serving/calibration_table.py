@@ -1,0 +1,39 @@
+"""A calibration report as text: the finding first, then the calibrations side by side, then the groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_HEADS = {
+    "brier": "Brier", "reliability": "reliability", "resolution": "resolution", "uncertainty": "uncertainty",
+    "smooth_calibration_error": "smooth ECE",
+}  # fmt: skip
+
+
+def calibration_lines(report: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the report that a training left, each figure with its 95% interval."""
+    yield report["finding"]
+    yield f"Fitted on {report['n_calibration']:,} rows, judged on {report['n_test']:,} later ones; 95% intervals."
+    yield f"  {'':<14}" + "".join(f"{head:>28}" for head in _HEADS.values())
+    for name, figures in report["calibrations"].items():
+        yield f"  {name:<14}" + "".join(f"{_figure(figures[key]):>28}" for key in _HEADS)
+    yield ""
+    yield f"  {'group':<24}{'rows':>9}{'violations':>12}{'predicted':>11}{'observed':>25}"
+    for row in report["groups"]:
+        head = f"  {row['kind'] + ' ' + row['group']:<24}{row['n']:>9,}{row['n_positive']:>12,}"
+        if "predicted" in row:
+            head += f"{row['predicted']:>11.1%}{_rate(row['observed']):>25}"
+        yield f"{head}  {row['verdict']}"
+
+
+def _figure(figure: Mapping[str, float | None]) -> str:
+    if figure["low"] is None:
+        return f"{figure['value']:.5f}"
+    return f"{figure['value']:.5f} ({figure['low']:.4f}, {figure['high']:.4f})"
+
+
+def _rate(rate: Mapping[str, float | None]) -> str:
+    if rate["low"] is None:
+        return f"{rate['value']:.1%}"
+    return f"{rate['value']:.1%} ({rate['low']:.1%}, {rate['high']:.1%})"
