@@ -19,12 +19,19 @@ def calibration_lines(report: Mapping[str, Any]) -> Iterator[str]:
     for name, figures in report["calibrations"].items():
         yield f"  {name:<14}" + "".join(f"{_figure(figures[key]):>28}" for key in _HEADS)
     yield ""
-    yield f"  {'group':<24}{'rows':>9}{'violations':>12}{'predicted':>11}{'observed':>25}"
-    for row in report["groups"]:
-        head = f"  {row['kind'] + ' ' + row['group']:<24}{row['n']:>9,}{row['n_positive']:>12,}"
-        if "predicted" in row:
-            head += f"{row['predicted']:>11.1%}{_rate(row['observed']):>25}"
-        yield f"{head}  {row['verdict']}"
+    judged = [row for row in report["groups"] if "predicted" in row]
+    width = max([24, *(len(_name(row)) for row in judged)])
+    yield f"  {'group':<{width}}{'rows':>9}{'violations':>12}{'predicted':>11}{'observed':>25}"
+    for row in judged:
+        numbers = f"{row['n']:>9,}{row['n_positive']:>12,}{row['predicted']:>11.1%}{_rate(row['observed']):>25}"
+        yield f"  {_name(row):<{width}}{numbers}  {row['verdict']}"
+    few = [_name(row) for row in report["groups"] if row["verdict"] == "too few"]
+    if few:
+        yield f"  Too few labels to be judged, {len(few)} groups: {', '.join(few)}."
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    return f"{row['kind']} {row['group']}"
 
 
 def _figure(figure: Mapping[str, float | None]) -> str:

@@ -53,6 +53,7 @@ def groups(report: Mapping[str, Any]) -> Figure:
         gap = row["gap"]
         axes.plot([gap["low"], gap["high"]], [place, place], color=color, linewidth=2)
         axes.plot(gap["value"], place, marker="o", markersize=4, color=color)
+    axes.locator_params(axis="x", nbins=5)
     names = [f"{row['kind']} {row['group']} ({row['n']:,})" for row in rows]
     axes.set_yticks(range(len(rows)), names, fontsize=8)
     return figure

@@ -5,7 +5,6 @@ Intervals are by a bootstrap of whole entities; they take the fitted calibration
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -246,18 +245,15 @@ def _groups(evidence: Evidence, figures: _Figures, drawn: _Drawn, least: int) ->
             mask = values.codes == at
             n, n_positive = int(mask.sum()), int(evidence.y[mask].sum())
             row = {"kind": kind, "group": str(group), "n": n, "n_positive": n_positive}
-            if min(n_positive, n - n_positive) < least:
+            observed, gap = drawn.rates_of(f"group {kind}", at)
+            if min(n_positive, n - n_positive) < least or gap["low"] is None:
                 yield {**row, "verdict": "too few"}
                 continue
-            observed, gap = drawn.rates_of(f"group {kind}", at)
             predicted = float(drawn.array(f"group {kind}")[1, at])
             yield {**row, "verdict": _verdict(gap), "predicted": predicted, "observed": observed, "gap": gap}
 
 
 def _verdict(gap: Mapping[str, float | None]) -> str:
-    low, high = gap["low"], gap["high"]
-    if low is None or high is None or math.isnan(low):
-        return "too few"
-    if low > 0:
+    if (gap["low"] or 0.0) > 0:
         return "more than predicted"
-    return "fewer than predicted" if high < 0 else "as predicted"
+    return "fewer than predicted" if (gap["high"] or 0.0) < 0 else "as predicted"

@@ -117,8 +117,8 @@ def train_city(
             _explain(city, beside / "plots", models[CHALLENGER], rows, recipe, progress)
             manifest = _manifest(city, records, rows, reference, recipe)
             manifest |= {"experiment": experiment, "selection": selection}
-            save_training(city, records, beside, folder.name, models, rows, manifest, settings)
             save_balance_plot(selection, beside / "plots")
+            save_training(city, records, beside, folder.name, models, rows, manifest, settings)
     return challenge(city, settings, folder, progress)
 
 

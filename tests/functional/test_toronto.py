@@ -9,9 +9,13 @@ import numpy as np
 import pytest
 
 from data.city import load_city
+from data.errors import ConfigurationError, LabelError, RequestError
+from data.files import read_json
 from data.records import ingest
 from data.settings import Settings
+from training.champions import Pointer, read_challenger, write_pointer
 from training.labels import entity_labels
+from training.recalibration import BaseRate, recalibrate
 from training.runs import train_city
 from training.splits import last_label_day
 
@@ -115,3 +119,41 @@ def test_a_label_window_ends_before_the_next_stage_begins(city):
     assert last_label_day(city, "calibration") <= min(split.test)
     assert split.test == (TEST_DATE,)
     assert np.all(np.diff([d.toordinal() for d in split.trees]) > 0)
+
+
+def test_the_calibration_is_judged_with_each_training_and_the_shorter_window_is_made_up_for(training):
+    report = read_json(training.folder / "calibration" / "report.json")
+
+    assert set(report["calibrations"]) == {"uncalibrated", "platt", "isotonic", "beta", "spline"}
+    briers = {name: figures["brier"]["value"] for name, figures in report["calibrations"].items()}
+    assert briers["platt"] == pytest.approx(training.metrics["lightgbm_offset"]["brier_score"])
+    assert report["best"] == min(briers, key=briers.get)
+    # All are shifted alike, so none stands out by the length of the calibration's window.
+    assert max(briers[name] for name in ("platt", "isotonic", "beta", "spline")) < briers["uncalibrated"]
+    assert {row["verdict"] for row in report["groups"]} >= {"too few", "as predicted"}
+    assert (training.folder / "calibration" / "reliability.png").stat().st_size > 10_000
+
+
+def test_another_base_rate_makes_a_challenger_of_the_same_trees(city, records, settings, training):
+    champion = training.challenger_model
+    write_pointer(city, settings, Pointer(f"{training.training_id}/lightgbm_offset", "1", champion.model_version))
+
+    moved = recalibrate(city, records, settings, BaseRate(0.15, "a yearbook of 2018"), quiet)
+
+    model = moved.challenger_model
+    assert read_challenger(city, settings) == f"{moved.folder.name}/lightgbm_offset"
+    assert model.model_version != champion.model_version
+    assert model.manifest["recalibrated"]["from"] == champion.model_version
+    assert model.manifest["recalibrated"]["source"] == "a yearbook of 2018"
+    assert model.manifest["files"]["model.txt"] == champion.manifest["files"]["model.txt"]
+    assert model.manifest["split"] == champion.manifest["split"]
+    assert model.manifest["snapshots"]["trees"] == champion.manifest["snapshots"]["trees"]
+    assert (model.scale, model.platt[1]) == (champion.scale, champion.platt[1])
+    assert moved.metrics["lightgbm_offset"]["roc_auc"] == training.metrics["lightgbm_offset"]["roc_auc"]
+    with pytest.raises(RequestError, match="it is the same"):
+        recalibrate(city, records, settings, None, quiet)
+    with pytest.raises(LabelError, match="2018-07-08, known on 2019-01-08"):
+        recalibrate(city, records, settings, date(2018, 7, 8), quiet)
+    fewer = city.split.model_copy(update={"trees": city.split.trees[1:]})
+    with pytest.raises(ConfigurationError, match=r"\[split\] trees of toronto must be that of champion"):
+        recalibrate(city.model_copy(update={"split": fewer}), records, settings, None, quiet)
