@@ -8,17 +8,17 @@ from training.gate import PASSED, Row
 from training.ledger import Entry
 
 _HEADS = ("challenger", "champion", "card", "tolerance")
-_WIDTH = 46
+_NARROWEST, _WIDEST = 40, 72
 
 
 def gate_lines(rows: Sequence[Row]) -> Iterator[str]:
     """Yield the gate's table: a line for each row, and below it what the numbers do not say."""
-    yield f"  {'':<11} {'':<{_WIDTH}}" + "".join(f"{head:>12}" for head in _HEADS) + "  difference (95% interval)"
-    for row in rows:
-        what = f"{row.what}, against {row.against}" if row.against else row.what
+    names = [f"{row.what}, against {row.against}" if row.against else row.what for row in rows]
+    width = max([_NARROWEST, *(len(name) for name in names if len(name) <= _WIDEST)])
+    yield f"  {'':<11} {'':<{width}}" + "".join(f"{head:>12}" for head in _HEADS) + "  difference (95% interval)"
+    for name, row in zip(names, rows, strict=True):
         numbers = "".join(f"{_shown(getattr(row, head)):>12}" for head in _HEADS)
-        line = f"  {row.verdict:<11} {what:<{_WIDTH}}{numbers}{_difference(row)}".rstrip()
-        yield line
+        yield f"  {row.verdict:<11} {name:<{width}}{numbers}{_difference(row)}".rstrip()
         if row.said:
             yield f"  {'':<11}   {row.said}"
 

@@ -92,6 +92,7 @@ def _home(scorer: Scorer, request: Request, language: str) -> Response:
         request,
         language,
         grading=grading,
+        champion_version=scorer.model.model_version,
         grades=_shares(scorer, grading),
         wanted=wanted,
         found=found,

@@ -100,6 +100,11 @@ _WORDS: dict[str, tuple[str, str]] = {
     "model": ("模型", "model"),
     "catalogue": ("指标目录", "catalogue"),
     "snapshot": ("快照", "snapshot"),
+    "newer_champion": (
+        "以下等级由模型 {} 评定；现役模型已换为 {}，单户页面按现役模型计分。请管理员重新分级。",
+        "These grades are by model {}. The champion is another since, {}, and the page of an entity is scored by it. "
+        "The administrator must grade again.",
+    ),
     "unknown_entity_title": ("没有这户主体", "No such entity"),
     "unknown_entity": (
         "截至该日，没有代码为“{}”的在营主体。请核对代码，或按名称查询。",

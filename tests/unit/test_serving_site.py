@@ -6,12 +6,14 @@ import asyncio
 import dataclasses
 import re
 from datetime import date, timedelta
+from types import SimpleNamespace
 
 import httpx
 import pytest
 from sqlalchemy import select
 
 from features.snapshots import Snapshot
+from serving.champion import Champion
 from serving.database import LookupRow
 from serving.entities import entity_facts, find_entities
 from serving.lookups import Asker
@@ -207,3 +209,15 @@ def test_every_word_is_there_in_both_languages():
 
 def test_the_style_sheet_is_served(client):
     assert client.get("/static/site.css").status_code == 200
+
+
+def test_where_the_champion_is_another_since_the_grading_the_list_says_so(graded_city):
+    scorer = Scorer(graded_city.city, graded_city.settings)
+    assert "champion is another" not in Client(create_site(lambda: scorer)).get("/?lang=en").text
+    model = dataclasses.replace(graded_city.model, manifest={**graded_city.model.manifest, "model_version": "newer"})
+    champion = Champion.of(scorer.city, model)
+    scorer._champion = SimpleNamespace(get=lambda: champion)
+
+    page = Client(create_site(lambda: scorer)).get("/?lang=en").text
+
+    assert f"These grades are by model {graded_city.model.model_version}. The champion is another since, newer," in page

@@ -14,6 +14,7 @@ from training import judging
 from training.artifact import save_artifact
 from training.gate import NOT_JUDGED, REFUSED, passes
 from training.judging import judge_challenger
+from training.runs import _folder
 from training.scale import Scale
 
 
@@ -102,3 +103,16 @@ def test_a_champion_made_for_other_indicators_is_not_compared_and_the_table_says
         ("Comparison with the champion", "it was made for other indicators")
     ]
     assert place.judged[0][2] is None
+
+
+def test_a_training_on_another_scale_than_the_champions_stays_and_has_one_beside_it(place, graded_city):
+    settings = dataclasses.replace(graded_city.settings, var=place.models.parents[2])
+    kept = graded_city.model.scale
+
+    def folder(kept, re_anchor=False):
+        return _folder(place.city, settings, "t2", kept, re_anchor).name
+
+    assert folder(kept) == folder(None) == "t2"
+    (place.models / "t2" / "training.json").write_text("{}")
+    assert folder(kept) == folder(None) == "t2"
+    assert len({folder(Scale(331.0, 70.0)), folder(Scale(332.0, 70.0)), folder(kept, re_anchor=True), "t2"}) == 4
