@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from textwrap import shorten
 
 from training.gate import PASSED, Row
 from training.ledger import Entry
 
 _HEADS = ("challenger", "champion", "card", "tolerance")
 _NARROWEST, _WIDEST = 40, 72
+_LONGEST = 160
 
 
 def gate_lines(rows: Sequence[Row]) -> Iterator[str]:
@@ -20,7 +22,7 @@ def gate_lines(rows: Sequence[Row]) -> Iterator[str]:
         numbers = "".join(f"{_shown(getattr(row, head)):>12}" for head in _HEADS)
         yield f"  {row.verdict:<11} {name:<{width}}{numbers}{_difference(row)}".rstrip()
         if row.said:
-            yield f"  {'':<11}   {row.said}"
+            yield f"  {'':<11}   {shorten(row.said, _LONGEST, placeholder=' ...')}"
 
 
 def ledger_lines(chain: Sequence[Entry]) -> Iterator[str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from data.city import City
 from data.errors import ArtifactError, NotFoundError
@@ -107,13 +106,19 @@ def manifest_hash(city: City, settings: Settings, artifact: str) -> str | None:
     return sha256_of(path) if path.is_file() else None
 
 
+def version_of(city: City, settings: Settings, artifact: str) -> str | None:
+    """Return the model version that an artifact's manifest gives; None where it is gone."""
+    path = models_folder(city, settings) / artifact / MANIFEST
+    return str(read_json(path)["model_version"]) if path.is_file() else None
+
+
 def artifact_of(city: City, settings: Settings, model_version: str) -> str:
     """Return the artifact folder of a version below the city's models; NotFoundError where it is not there."""
     home = models_folder(city, settings)
     for path in sorted(home.glob(f"[!.]*/*/{MANIFEST}")):
-        manifest: dict[str, Any] = read_json(path)
-        if manifest.get("model_version") == model_version:
-            return str(path.parent.relative_to(home))
+        artifact = str(path.parent.relative_to(home))
+        if version_of(city, settings, artifact) == model_version:
+            return artifact
     raise NotFoundError(
         f"The artifact of model {model_version} must lie below {home}, it is gone. "
         f"Restore it from a copy, or from MLflow's {city.name}."

@@ -102,7 +102,7 @@ class Entry:
         """Return the entry in one sentence."""
         done = "brought back" if self.action == ROLLED_BACK else self.action
         at = self.at[:16].replace("T", " ")
-        return f"Model {self.model_version} was {done} by {self.who} at {at} UTC, for this reason: {self.why}"
+        return f"Model {self.model_version} was {done} by {self.who} at {at} UTC, with the reason “{self.why}”."
 
 
 def append(

@@ -18,7 +18,7 @@ from data.settings import Settings
 from features.catalogue import catalogue_of
 from training import ledger
 from training.artifact import load_artifact
-from training.champions import Pointer, manifest_hash, read_challenger, read_pointer, write_pointer
+from training.champions import Pointer, manifest_hash, read_challenger, read_pointer, version_of, write_pointer
 from training.gate import Row, passes
 from training.ledger import Entry
 from training.registry import models_folder, registered_version, write_champion_alias
@@ -63,7 +63,7 @@ def challenger_of(city: City, settings: Settings, engine: Engine) -> str:
     artifact, entry = read_challenger(city, settings), ledger.newest(engine, city.name)
     if artifact is None:
         raise NotFoundError(f"{city.name} has no challenger. Run `qianfen train {city.name}`.")
-    if entry is not None and entry.artifact == artifact:
+    if entry is not None and entry.model_version == version_of(city, settings, artifact):
         raise NotFoundError(
             f"{city.name} has no challenger: what was trained last is the champion. {entry.said()} "
             f"For another challenger, change what it is trained on and run `qianfen train {city.name}`."

@@ -122,7 +122,8 @@ def test_of_two_decisions_on_the_same_state_the_second_is_told_who_won(engine):
     append(engine, before, "toy", PROMOTED, MODELS["a"], "王五", "first", [])
 
     with pytest.raises(
-        BusyError, match="another champion since, decide again. Model a was promoted by 王五 at .*: first"
+        BusyError,
+        match="another champion since, decide again. Model a was promoted by 王五 at .*, with the reason “first”",
     ):
         append(engine, before, "toy", PROMOTED, MODELS["b"], "李四", "second", [])
 

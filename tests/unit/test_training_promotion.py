@@ -243,7 +243,9 @@ def test_of_two_people_who_saw_the_same_state_the_second_is_told(place):
     seen = newest(place.engine, "toy")
     place.promote(3, who="王五", why="mine first")
 
-    with pytest.raises(BusyError, match="another champion since.* was promoted by 王五 at .*: mine first"):
+    with pytest.raises(
+        BusyError, match="another champion since.* was promoted by 王五 at .*, with the reason “mine first”"
+    ):
         promote(place.city, place.settings, place.engine, "t2/lightgbm_offset", TABLE, "李四", "mine", seen, quiet)
 
     assert place.champion == place.versions[2]
@@ -272,5 +274,7 @@ def test_what_was_trained_last_is_the_challenger_until_it_is_promoted(place):
     assert challenger_of(place.city, place.settings, place.engine) == "t2/lightgbm_offset"
     place.promote(2)
 
-    with pytest.raises(NotFoundError, match="is the champion. .* was promoted by 李四 at .* it is better"):
+    with pytest.raises(
+        NotFoundError, match="is the champion. .* was promoted by 李四 at .*, with the reason “it is better”"
+    ):
         challenger_of(place.city, place.settings, place.engine)
