@@ -82,7 +82,7 @@ def test_train_says_what_to_run_when_mlflow_is_back(kept, monkeypatch):
     settings, folder = kept
     forget(folder)
     monkeypatch.setattr("training.runs.train_city", lambda *_: open_training(folder))
-    monkeypatch.setattr("serving.commands.models.bring_in", lambda *_: None)
+    monkeypatch.setattr("serving.commands.training.bring_in", lambda *_: None)
 
     answer = CliRunner().invoke(cli, ["train", "synthetic"], obj=settings)
 
