@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from textwrap import shorten
 
-from training.gate import PASSED, Row
+from training.gate_table import PASSED, Row
 from training.ledger import Entry
 
 _HEADS = ("challenger", "champion", "card", "tolerance")

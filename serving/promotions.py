@@ -10,7 +10,7 @@ from data.progress import Progress
 from data.settings import Settings
 from serving.database import open_database
 from serving.promotion_tables import gate_lines
-from training.gate import REFUSED, passes
+from training.gate_table import REFUSED, passes
 from training.judging import judge_challenger
 from training.ledger import Entry, broken_links, cities, entries
 from training.ledger_checks import LedgerCheck, check_ledger

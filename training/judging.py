@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from pathlib import Path
 
 from data.city import City
@@ -14,10 +15,12 @@ from features.catalogue import catalogue_of
 from training.additive import AdditiveModel
 from training.artifact import load_artifact
 from training.champions import read_pointer
-from training.gate import Evidence, Row, checked, judge, passes
+from training.gate import judge
+from training.gate_table import NOT_JUDGED, PASSED, Evidence, Row, checked, passes
 from training.groups import groups_of
 from training.registry import models_folder
 from training.rows import stage_rows
+from training.splits import first_day
 
 _CARD = "expert_card"
 
@@ -55,7 +58,9 @@ def judge_challenger(
         return rows
     comparable = champion is None or champion.manifest["catalogue_hash"] == challenger.manifest["catalogue_hash"]
     if not comparable:
-        rows.append(Row("Comparison with the champion", "not judged", said="it was made for other indicators"))
+        rows.append(Row("Comparison with the champion", NOT_JUDGED, said="it was made for other indicators"))
+    elif champion is not None:
+        rows += _unseen(city, champion)
     progress("Scoring the newest labelled period.")
     evidence = _evidence(city, settings, challenger, card, champion if comparable else None, progress)
     return [*rows, *judge(evidence, city.gate)]
@@ -73,6 +78,20 @@ def _as_declared(city: City, challenger: AdditiveModel) -> list[Row]:
             f"changed since it was trained. {train}",
         ),
     ]
+
+
+def _unseen(city: City, champion: AdditiveModel) -> list[Row]:
+    """Say where the champion learned from labels of the period that it is scored on, which flatters it."""
+    if "split" not in champion.manifest:
+        return []
+    calibration = champion.manifest["split"]["calibration"]
+    last = date.fromisoformat(calibration["end"] if isinstance(calibration, dict) else max(calibration))
+    horizon = champion.manifest["split"].get("calibration_horizon_days") or champion.manifest["label"]["horizon_days"]
+    known = last + timedelta(days=horizon + champion.manifest["label"]["reporting_delay_days"])
+    what = "The champion has not seen these labels"
+    if known <= first_day(city.split.test):
+        return [Row(what, PASSED)]
+    return [Row(what, NOT_JUDGED, said=f"it learned from labels up to {known}, which flatters it here")]
 
 
 def _evidence(

@@ -19,7 +19,7 @@ from features.catalogue import catalogue_of
 from training import ledger
 from training.artifact import load_artifact
 from training.champions import Pointer, manifest_hash, read_challenger, read_pointer, version_of, write_pointer
-from training.gate import Row, passes
+from training.gate_table import Row, passes
 from training.ledger import Entry
 from training.registry import models_folder, registered_version, write_champion_alias
 
@@ -34,7 +34,8 @@ def settle(city: City, settings: Settings, engine: Engine, progress: Progress = 
     Raises
     ------
     LedgerError
-        Where the pointer knows of an entry that the ledger does not have: nothing is changed then.
+        Where the pointer knows of an entry that the ledger does not have, or the newest entry is not as it was
+        written: nothing is changed then.
     """
     entry, pointer = ledger.newest(engine, city.name), read_pointer(city, settings)
     _refuse_cut_off(city, engine, pointer)
@@ -44,6 +45,8 @@ def settle(city: City, settings: Settings, engine: Engine, progress: Progress = 
     with held(models_folder(city, settings) / ".lock", wait=True):
         entry, pointer = ledger.newest(engine, city.name), read_pointer(city, settings)
         assert entry is not None, "entries stay"
+        if entry.hash != entry.computed_hash():
+            raise LedgerError(_broken(city, f"Entry {entry.sequence} is not as it was written."))
         if pointer is None or pointer.entry_hash != entry.hash:
             pointer = _pointer(entry)
             write_pointer(city, settings, pointer)
@@ -96,8 +99,11 @@ def promote(
         Where MLflow is away or does not know the model; nothing is written then.
     BusyError
         Where somebody else's promotion came first.
+    LedgerError
+        Where the ledger is not as it was written.
     """
     require_person(who, why)
+    _refuse_broken(city, ledger.entries(engine, city.name))
     assert passes(list(rows)), "a challenger that was refused is not promoted"
     model = load_artifact(models_folder(city, settings) / artifact)
     version = registered_version(city, settings, model.model_version)
@@ -129,9 +135,12 @@ def roll_back(
         Where there is no such former champion.
     ArtifactError
         Where its artifact is not as it was promoted, or is made for other indicators.
+    LedgerError
+        Where the ledger is not as it was written.
     """
     require_person(who, why)
     chain = ledger.entries(engine, city.name)
+    _refuse_broken(city, chain)
     former = _former(city, chain, to)
     model = load_artifact(models_folder(city, settings) / former.artifact, catalogue_of(city).hash)
     if manifest_hash(city, settings, former.artifact) != former.manifest_sha256:
@@ -212,6 +221,19 @@ def _write_alias(city: City, settings: Settings, entry: Entry, progress: Progres
         progress(f"MLflow's alias will follow when MLflow is back. {error}")
     else:
         write_pointer(city, settings, _pointer(entry, alias_written=True))
+
+
+def _refuse_broken(city: City, chain: Sequence[Entry]) -> None:
+    """Refuse to build on entries that were edited: they say which artifact a former champion is."""
+    if found := ledger.broken_links(chain):
+        raise LedgerError(_broken(city, found[0]))
+
+
+def _broken(city: City, finding: str) -> str:
+    return (
+        f"The ledger of {city.name} must be as it was written, it is not. {finding} Restore the operational database; "
+        f"see `qianfen ledger verify {city.name}` and docs/promotion.md."
+    )
 
 
 def _refuse_cut_off(city: City, engine: Engine, pointer: Pointer | None) -> None:

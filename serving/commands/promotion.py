@@ -83,7 +83,7 @@ def ledger_show(settings: Settings, city_name: str, sequence: int | None) -> Non
     from data.errors import NotFoundError
     from serving.database import open_database
     from serving.promotion_tables import gate_lines, ledger_lines
-    from training.gate import Row
+    from training.gate_table import Row
     from training.ledger import entries, entry_at
 
     city, engine = load_city(city_name), open_database(settings.database_url)

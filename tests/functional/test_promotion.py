@@ -22,8 +22,8 @@ from tests.functional.test_service import running
 from training import promotion
 from training.artifact import save_artifact
 from training.champions import load_champion, read_pointer
-from training.gate import PASSED, Row
-from training.ledger import broken_links, entries, newest
+from training.gate_table import PASSED, Row
+from training.ledger import LEDGER, broken_links, entries, newest
 from training.promotion import promote, roll_back, settle
 
 __all__ = ["small_disk"]
@@ -162,6 +162,30 @@ def test_the_ledger_is_shown_with_names_and_reasons(place):
     assert f"rolled back to {city.model.model_version}, by 王五" in shown
     assert "gate: 1 of 1 rows passed, none refused" in shown
     assert "passed      AUC" in table
+
+
+@pytest.mark.usefixtures("switched")
+def test_verifying_ends_with_an_exit_code_of_its_own_where_an_entry_was_edited(place, monkeypatch):
+    city, _ = place
+    monkeypatch.setattr("training.ledger_checks.read_champion_alias", lambda *_: None)
+    engine = open_database(city.settings.database_url)
+    arguments = ["ledger", "verify", str(city.city.folder)]
+    whole = CliRunner().invoke(cli, arguments, obj=city.settings)
+    every = CliRunner().invoke(cli, ["ledger", "verify"], obj=city.settings)
+    with engine.begin() as connection:
+        connection.execute(update(LEDGER).where(LEDGER.c.sequence == 2).values(who="nobody"))
+
+    damaged = CliRunner().invoke(cli, arguments, obj=city.settings)
+    refused = CliRunner().invoke(cli, ["rollback", str(city.city.folder), "--who", "a", "--why", ""], obj=city.settings)
+    with engine.begin() as connection:
+        connection.execute(update(LEDGER).where(LEDGER.c.sequence == 2).values(who="李四"))
+
+    assert whole.exit_code == every.exit_code == 0
+    assert "toy: 3 entries, newest hash" in whole.output
+    assert "Only the ledger itself was checked" in every.output
+    assert "DAMAGED  Entry 2 is not as it was written." in damaged.output
+    assert (type(damaged.exception).__name__, damaged.exception.exit_code) == ("LedgerError", 16)
+    assert type(refused.exception).__name__ == "RequestError"
 
 
 def test_a_promotion_on_a_full_disk_leaves_the_old_champion_or_the_new(place, small_disk):

@@ -21,7 +21,7 @@ from features.catalogue import load_catalogue
 from serving.database import open_database
 from training.artifact import save_artifact
 from training.champions import read_pointer
-from training.gate import PASSED, Row
+from training.gate_table import PASSED, Row
 from training.ledger import entries, newest
 from training.ledger_checks import check_ledger
 from training.promotion import promote, settle

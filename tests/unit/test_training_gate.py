@@ -15,7 +15,8 @@ from features.catalogue import load_catalogue
 from training.additive import AdditiveModel, ExpertOffset
 from training.calibration import fit_logistic
 from training.expert_card import REFERENCE, CutPoints, ExpertCard
-from training.gate import NOT_JUDGED, PASSED, REFUSED, Evidence, judge, label_likeness, passes
+from training.gate import judge, label_likeness
+from training.gate_table import NOT_JUDGED, PASSED, REFUSED, Evidence, passes
 from training.model import expected_f
 from training.scale import Scale
 

@@ -12,7 +12,7 @@ from data.files import read_json, write_json
 from features.catalogue import load_catalogue
 from training import judging
 from training.artifact import save_artifact
-from training.gate import NOT_JUDGED, REFUSED, passes
+from training.gate_table import NOT_JUDGED, PASSED, REFUSED, passes
 from training.judging import judge_challenger
 from training.runs import _folder
 from training.scale import Scale
@@ -116,3 +116,19 @@ def test_a_training_on_another_scale_than_the_champions_stays_and_has_one_beside
     (place.models / "t2" / "training.json").write_text("{}")
     assert folder(kept) == folder(None) == "t2"
     assert len({folder(Scale(331.0, 70.0)), folder(Scale(332.0, 70.0)), folder(kept, re_anchor=True), "t2"}) == 4
+
+
+@pytest.mark.parametrize(
+    ("calibration", "verdict"),
+    [(["2020-05-01"], PASSED), (["2020-04-01", "2020-06-03"], NOT_JUDGED), ({"end": "2020-06-02"}, PASSED)],
+)
+def test_a_champion_that_learned_from_the_period_is_said_to_be_flattered(place, calibration, verdict):
+    path = place.models / "t1" / "lightgbm_offset" / "manifest.json"
+    split = {"calibration": calibration, "calibration_horizon_days": None}
+    write_json(path, read_json(path) | {"split": split, "label": place.city.label.model_dump(mode="json")})
+
+    (row,) = [row for row in place.judge() if row.what == "The champion has not seen these labels"]
+
+    # The test begins on 2020-09-01; labels take 90 days and one more to be known.
+    assert row.verdict == verdict
+    assert ("up to 2020-09-02" in row.said) == (verdict == NOT_JUDGED)

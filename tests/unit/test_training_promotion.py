@@ -6,7 +6,7 @@ import dataclasses
 import shutil
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 
 from data.errors import ArtifactError, BusyError, LedgerError, NotFoundError, RegistryError, RequestError, StorageError
 from data.files import read_json, write_json
@@ -17,7 +17,7 @@ from training import promotion
 from training.artifact import save_artifact
 from training.champions import load_champion, read_pointer, write_challenger
 from training.claims import ledger_claims
-from training.gate import PASSED, REFUSED, Row
+from training.gate_table import PASSED, REFUSED, Row
 from training.ledger import ADOPTED, LEDGER, PROMOTED, ROLLED_BACK, entries, newest
 from training.ledger_checks import check_ledger
 from training.promotion import challenger_of, promote, roll_back, settle
@@ -236,6 +236,30 @@ def test_a_ledger_written_anew_from_the_first_entry_on_is_found_by_the_pointer(p
     assert "champion.json knows entry 2 by another hash: it was replaced." in place.check().findings
     with pytest.raises(LedgerError, match="it holds another"):
         place.settle()
+
+
+def test_nothing_is_decided_on_a_ledger_that_was_edited(place, monkeypatch):
+    place.promote(2)
+    with place.engine.begin() as connection:
+        connection.execute(update(LEDGER).where(LEDGER.c.sequence == 1).values(artifact="t3/lightgbm_offset"))
+
+    for decide in (place.roll_back, lambda: place.promote(3)):
+        with pytest.raises(LedgerError, match="Entry 1 is not as it was written. Restore the operational database"):
+            decide()
+
+    assert len(place.chain) == 2
+
+
+def test_the_pointer_never_follows_an_entry_that_was_edited(place, monkeypatch):
+    monkeypatch.setattr(promotion, "settle", lambda *_: None)
+    place.promote(2)
+    with place.engine.begin() as connection:
+        connection.execute(update(LEDGER).where(LEDGER.c.sequence == 2).values(artifact="t3/lightgbm_offset"))
+
+    with pytest.raises(LedgerError, match="Entry 2 is not as it was written"):
+        place.settle()
+
+    assert place.champion == place.versions[0]
 
 
 def test_of_two_people_who_saw_the_same_state_the_second_is_told(place):
