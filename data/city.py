@@ -121,10 +121,11 @@ class Split(Section):
 
 
 class Scale(Section):
-    """Grades: overrides of the card and of the experts' cut points, as CSV paths in the city's folder."""
+    """Grades: overrides of the card, the experts' cut points and the vetoes, as CSV paths in the city's folder."""
 
     card: str | None = None
     cut_points: str | None = None
+    vetoes: str | None = None
 
 
 class Linking(Section):

@@ -96,7 +96,7 @@ def combine_blocks(blocks: list[Path], path: Path, names: tuple[str, ...]) -> To
 def schema(names: tuple[str, ...], wide: bool = False) -> pa.Schema:
     """Return the columns of a grading. Points are 64-bit; contributions 32-bit, or 64-bit where `wide`."""
     numbers = ("points", "unclipped_points", "probability", "expert_points", "base_points")
-    order = ("entity_id", *numbers[:2], "grade", *numbers[2:4], "expert_grade", numbers[4])
+    order = ("entity_id", *numbers[:2], "grade", *numbers[2:4], "expert_grade", "veto", numbers[4])
     whole = [pa.field(name, pa.float64() if name in numbers else pa.string()) for name in order]
     kind = pa.float64() if wide else pa.float32()
     return pa.schema([*whole, *(pa.field(f"{part}_{name}", kind) for part in ("expert", "learned") for name in names)])
@@ -158,7 +158,7 @@ def _columns(entity_ids: pa.ChunkedArray, scores: Scores, names: tuple[str, ...]
     yield "entity_id", entity_ids
     for name in ("points", "unclipped_points", "probability", "expert_points"):
         yield name, getattr(scores, name)
-    for name in ("grade", "expert_grade"):
+    for name in ("grade", "expert_grade", "veto"):
         yield name, getattr(scores, name).tolist()
     yield "base_points", np.full(len(entity_ids), scores.base_points)
     for part, attribute in _PARTS.items():

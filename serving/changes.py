@@ -151,9 +151,16 @@ def _moved(old: pd.DataFrame, old_by_new: pd.DataFrame, late: pd.DataFrame, name
         "change": change,
         "grade_before": old["grade"].to_numpy(),
         "grade_after": late["grade"].to_numpy(),
+        "veto_before": _vetoes(old),
+        "veto_after": _vetoes(late),
         **{name: np.where(in_old & in_late, line, np.nan) for name, line in lines.items()},
     }
     return pd.DataFrame(columns)
+
+
+def _vetoes(frame: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.object_]]:
+    """Return what changed each grade from that of the points; '' where nothing did, or grades are from before vetoes."""
+    return np.asarray(frame["veto"].fillna("") if "veto" in frame else np.full(len(frame), "", dtype=object))
 
 
 def _column(frame: pd.DataFrame, name: str) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -186,6 +193,6 @@ def _parts(names: list[str]) -> list[str]:
 
 
 def _schema(lines: list[str]) -> pa.Schema:
-    texts = ("entity_id", "state", "grade_before", "grade_after")
-    order = ("entity_id", "state", "points_before", "points_after", "change", "grade_before", "grade_after", *lines)
+    texts = ("entity_id", "state", "grade_before", "grade_after", "veto_before", "veto_after")
+    order = ("entity_id", "state", "points_before", "points_after", "change", *texts[2:], *lines)
     return pa.schema([(name, pa.string() if name in texts else pa.float64()) for name in order])

@@ -48,7 +48,7 @@ class GradingRow(Base):
 
 
 class GradeRow(Base):
-    """One entity's grade in one grading."""
+    """One entity's grade in one grading; `veto` names what changed it from that of the points, '' where nothing did."""
 
     __tablename__ = "grades"
     # The key is the table in SQLite: half the size, and no second look-up.
@@ -61,6 +61,7 @@ class GradeRow(Base):
     probability: Mapped[float] = mapped_column(Double)
     expert_points: Mapped[float] = mapped_column(Double)
     expert_grade: Mapped[str] = mapped_column(String(8))
+    veto: Mapped[str] = mapped_column(String(100), server_default="")
 
 
 class SwitchRow(Base):

@@ -38,6 +38,8 @@ class EntityChange:
         Change of points, in tenths, as it is shown.
     of_the_model : str
         What a change of model did, or that there was none; empty unless it stayed.
+    of_vetoes : str
+        What vetoes did to both grades; mostly empty.
     """
 
     state: Literal["stayed", "entered", "not_graded", "first", "not_worked_out"]
@@ -47,6 +49,7 @@ class EntityChange:
     lines: tuple[Line, ...] = ()
     total: int = 0
     of_the_model: str = ""
+    of_vetoes: str = ""
 
 
 def change_since_before(city: City, settings: Settings, reply: Mapping[str, Any], language: str) -> EntityChange:
@@ -77,6 +80,7 @@ def _of_entity(
     if row["state"] != "stayed":
         return EntityChange("entered", since)
     lines = MovementLines(city, settings, movement, language)
+    words = MovementWords(city, settings, movement, language)
     return EntityChange(
         "stayed",
         since,
@@ -84,5 +88,6 @@ def _of_entity(
         (row["points_after"], row["grade_after"]),
         tuple(lines.of(row, lines.values([entity_id]))),
         change_of(row),
-        MovementWords(city, settings, movement, language).of_the_model().strip(),
+        words.of_the_model().strip(),
+        words.of_vetoes(row),
     )

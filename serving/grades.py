@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from serving.database import GradeRow, GradingRow, SwitchRow, now, storage_explained
 
-STORED = ("entity_id", "points", "grade", "probability", "expert_points", "expert_grade")
+STORED = ("entity_id", "points", "grade", "probability", "expert_points", "expert_grade", "veto")
 
 
 @dataclass(frozen=True)

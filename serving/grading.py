@@ -189,6 +189,7 @@ def _grade_to(folder: Path, city: City, model: AdditiveModel, snapshot: Snapshot
                 "catalogue_hash": snapshot.manifest["catalogue_hash"],
                 "n_entities": totals.n_entities,
                 "grade_counts": {grade: totals.grade_counts[grade] for grade in model.cut_points.grades},
+                "vetoes": model.vetoes.as_json(),
                 "max_additivity_error_points": totals.max_additivity_error_points,
                 "max_written_error_points": totals.max_written_error_points,
                 "sha256": sha256_of(beside / "grades.parquet"),

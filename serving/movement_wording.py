@@ -49,6 +49,9 @@ _WORDS: dict[str, tuple[str, str]] = {
     "entity": ("{who}  {points} 分，{grades} 级", "{who}  {points} points, grade {grades}"),
     "entered": ("{who}  新增：{points:.1f} 分，{grade} 级", "{who}  entered with {points:.1f} points, grade {grade}"),
     "left": ("{who}  退出：原为 {points:.1f} 分，{grade} 级", "{who}  left; it had {points:.1f} points, grade {grade}"),
+    "veto_both": ("等级两次都受限制：{after}", "A veto holds the grade both times: {after}"),
+    "veto_before": ("前次等级受限制，现已解除：{before}", "A veto held the grade before, and does no longer: {before}"),
+    "veto_after": ("等级自本次起受限制：{after}", "A veto holds the grade from now on: {after}"),
     "from_to": ("{old} → {new}", "{old} -> {new}"),
     "as_before": ("{fact}，与前次相同（受其他指标影响）", "{fact}, as before; other indicators bear on it"),
     "as_before_mixed": (

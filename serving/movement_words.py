@@ -47,6 +47,15 @@ class MovementWords:
         why = m["not_separated_because"]
         return self._say(kind, **versions, why=self._say(why) if why else "")
 
+    def of_vetoes(self, row: Mapping[str, Any]) -> str:
+        """Say what vetoes did to the grades of an entity that is in both gradings; nothing where they did nothing."""
+        reasons = self._movement.manifest["vetoes"]
+        sides = {side: row[f"veto_{side}"] for side in ("before", "after") if row[f"veto_{side}"]}
+        if not sides:
+            return ""
+        key = "veto_both" if len(sides) == 2 else f"veto_{next(iter(sides))}"
+        return self._say(key, **{side: reasons[name][self._language] for side, name in sides.items()})
+
     def worsened(self, most: int) -> Iterator[str]:
         """Yield the entities whose points rose most, each with what moved it most."""
         rows = self._movement.worsened(most)
@@ -96,6 +105,8 @@ class MovementWords:
                 said += self._say("parts", expert=signed_tenths(line.expert), learned=signed_tenths(line.learned))
             yield f"  {signed_tenths(line.total):>8}  {said}"
         yield f"  {signed_tenths(change_of(row)):>8}  {self._say('total')}"
+        if of_vetoes := self.of_vetoes(row):
+            yield f"  {'':>8}  {of_vetoes}"
 
     def _say(self, key: str, **values: Any) -> str:
         return say(self._language, key, **values)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from data.errors import ConfigurationError, did_you_mean
 from features.catalogue import Catalogue
+from serving.veto_sentences import veto_stands
 from training.additive import AdditiveModel
 from training.counterfactuals import Change, Outlook, Target, Way, what_would_change
 
@@ -90,6 +91,8 @@ class Outlooks:
         values = [np.nan if c["value"] is None else c["value"] for c in reply["contributions"]]
         found = what_would_change(self._model, self._catalogue, np.array(values, dtype=np.float64))
         zh, en = _finding(found)
+        if found.veto and not found.ways:
+            zh, en = _vetoed(veto_stands(self._model.vetoes[found.veto]), found, (zh, en))
         as_of_date = date.fromisoformat(reply["as_of_date"]) if reply["as_of_date"] else None
         return {
             "entity_id": reply["entity_id"],
@@ -173,6 +176,18 @@ def _asking(catalogue: Catalogue, not_asked: Sequence[str]) -> Catalogue:
             )
     items = (replace(item, remedy=None) if item.name in not_asked else item for item in catalogue)
     return replace(catalogue, indicators=tuple(items))
+
+
+def _vetoed(stands: tuple[str, str], found: Outlook, finding: tuple[str, str]) -> tuple[str, str]:
+    """Say that a veto stands, and then what points can come to where they too are too many."""
+    if found.below_points is not None and found.points < found.below_points:
+        below = f"{found.below_points:,g}"
+        finding = (
+            f"分数已低于 {below} 分，主体自身的改变（至多三项）与至多三年的等待都不能解除这一限制。",
+            f"Its points are below {below} already. Up to three changes that the entity can make itself, with up to "
+            "three years of waiting, do not lift this.",
+        )
+    return stands[0] + finding[0], f"{stands[1]} {finding[1]}"
 
 
 def _finding(found: Outlook) -> tuple[str, str]:

@@ -6,11 +6,13 @@ import math
 from datetime import date
 from typing import Any
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from data.city import City
 from features.catalogue import Catalogue
 from serving.sentences import sentence
+from serving.veto_sentences import veto_sentence
 from training.additive import AdditiveModel, Scores
 
 
@@ -32,17 +34,30 @@ class ContributionReply(_Declared):
     sentence_en: str = Field(description="The same in a plain sentence, in English.")
 
 
+class VetoReply(_Declared):
+    """What holds the grade down whatever the points say; it stands outside the sum."""
+
+    veto: str = Field(description="Name of the veto.", examples=["serious_dishonesty"])
+    indicator: str = Field(description="Indicator that it looks at.")
+    at_least: float = Field(description="Value of the indicator from which it holds.")
+    best_grade: str = Field(description="The best grade that it leaves open.")
+    grade_by_points: str = Field(description="Grade that the points alone would give.")
+    sentence_zh: str = Field(description="The same in a plain sentence, in Chinese.")
+    sentence_en: str = Field(description="The same in a plain sentence, in English.")
+
+
 class ScoreReply(_Declared):
     """Points of one entity and where they come from: base_points + sum of totals + clipping = points."""
 
     entity_id: str | None = Field(description="Entity; null where indicators were given.")
     points: float = Field(ge=0, le=1000, description="0 to 1000; more points, more risk.")
-    grade: str = Field(description="Grade of the points, A (low risk) to D (high risk).")
+    grade: str = Field(description="Grade of the points, A (low risk) to D (high risk), after all vetoes.")
+    veto: VetoReply | None = Field(description="What changed the grade from that of the points; mostly null.")
     probability: float = Field(
         ge=0, le=1, description="Chance that an inspection within the horizon finds a violation."
     )
     expert_points: float = Field(description="Points by the experts' card alone.")
-    expert_grade: str = Field(description="Grade of those points.")
+    expert_grade: str = Field(description="Grade of those points, after all vetoes.")
     base_points: float = Field(description="Points of the average entity that the model learned from.")
     contributions: list[ContributionReply] = Field(description="One for each indicator, in the order of the catalogue.")
     clipping: float = Field(description="Points that holding the sum within 0 to 1000 adds or takes away; mostly 0.")
@@ -72,6 +87,7 @@ class Replies:
         mapped = set(city.mapped_tables)
         self._items = tuple((item, item.is_available(mapped)) for item in catalogue)
         self._currency = city.currency
+        self._model = model
         self._common = {"model_version": model.model_version, "catalogue_hash": catalogue.hash}
 
     def reply(
@@ -89,6 +105,7 @@ class Replies:
             "entity_id": entity_id,
             "points": points,
             "grade": str(scores.grade[row]),
+            "veto": self._veto(str(scores.veto[row]), points),
             "probability": float(scores.probability[row]),
             "expert_points": float(scores.expert_points[row]),
             "expert_grade": str(scores.expert_grade[row]),
@@ -98,6 +115,21 @@ class Replies:
             "as_of_date": None if as_of_date is None else as_of_date.isoformat(),
             **self._common,
             "snapshot_id": snapshot_id,
+        }
+
+    def _veto(self, name: str, points: float) -> dict[str, Any] | None:
+        if not name:
+            return None
+        veto, by_points = self._model.vetoes[name], str(self._model.cut_points.grade(np.array([points]))[0])
+        zh, en = veto_sentence(veto, by_points)
+        return {
+            "veto": name,
+            "indicator": veto.indicator,
+            "at_least": veto.at_least,
+            "best_grade": veto.best_grade,
+            "grade_by_points": by_points,
+            "sentence_zh": zh,
+            "sentence_en": en,
         }
 
     def _contributions(self, scores: Scores, row: int, values: list[float]) -> list[dict[str, Any]]:

@@ -77,6 +77,8 @@ def reason_table(reply: Mapping[str, Any], language: str) -> str:
         f"{reply['base_points']:>8.1f}  base points",
         *(f"{c['total']:>+8.1f}  {c['name_zh']} {c['indicator']}: {c[f'sentence_{language}']}" for c in contributions),
     ]
+    if reply["veto"]:
+        lines.insert(1, reply["veto"][f"sentence_{language}"])
     if reply["clipping"]:
         lines.append(f"{reply['clipping']:>+8.1f}  held within 0 to 1000")
     lines.append(f"{reply['points']:>8.1f}  points (model {reply['model_version']}, snapshot {reply['snapshot_id']})")

@@ -61,6 +61,8 @@ _WORDS: dict[str, tuple[str, str]] = {
     "base_note": ("模型学习所见的平均主体", "the average entity that the model learned from"),
     "clipping": ("限幅", "Held within the scale"),
     "clipping_note": ("分数限定在 0 至 1000 之间", "points are held from 0 to 1000"),
+    "veto": ("等级限制", "Veto"),
+    "veto_after_sum": ("按分数；受等级限制后为 {} 级", "by points; after the veto, grade {}"),
     "what_changed": ("较前次分级的变动", "What changed since the grading before"),
     "since": ("前次分级截至 {}。", "The grading before is as of {}. "),
     "change_not_graded": (

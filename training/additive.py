@@ -9,7 +9,7 @@
     base      = offset + factor (a + b (mean e + expected f))
 
 so that points before they are held in [0, 1000] are base + sum of (expert_i + learned_i), for every row. The card alone
-has f = 0; the variant without offset has e = 0.
+has f = 0; the variant without offset has e = 0. Vetoes (training.vetoes) act on the grade and leave this sum alone.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from training.expert_card import CutPoints, ExpertCard
 from training.scale import MOST_POINTS, Scale
 from training.shap_tables import TreeShapTables
 from training.shap_tables import compile as compile_tables
+from training.vetoes import Veto, Vetoes
 
 KINDS = ("expert_card", "lightgbm", "lightgbm_offset")
 BLOCK_ROWS = 20_000
@@ -60,7 +61,9 @@ class Scores:
         Log-odds before calibration; calibrated probability; points in [0, 1000]; points before they are held there; the
         card's points.
     grade, expert_grade : str (n,)
-        Grades by points and by the experts' points.
+        Grades by points and by the experts' points, after all vetoes.
+    veto : str (n,)
+        The veto that changed the grade; '' where none did.
     base_points : float
         Points of the average training row.
     expert_parts, learned_parts : float64 (n, 18)
@@ -74,6 +77,7 @@ class Scores:
     expert_points: NDArray[np.float64]
     grade: NDArray[np.str_]
     expert_grade: NDArray[np.str_]
+    veto: NDArray[np.str_]
     base_points: float
     expert_parts: NDArray[np.float64]
     learned_parts: NDArray[np.float64]
@@ -99,11 +103,17 @@ class AdditiveModel:
     booster: lgb.Booster | None = None
     expected_f: float = 0.0
     manifest: dict[str, Any] = field(default_factory=dict)
+    declared_vetoes: tuple[Veto, ...] = ()
 
     @property
     def model_version(self) -> str:
         """Stand for everything that made the model."""
         return str(self.manifest.get("model_version", "unsaved"))
+
+    @cached_property
+    def vetoes(self) -> Vetoes:
+        """What holds a grade down whatever the points say."""
+        return Vetoes(self.declared_vetoes, self.names, self.cut_points.grades)
 
     @property
     def base_points(self) -> float:
@@ -175,6 +185,8 @@ class AdditiveModel:
         unclipped = self.scale.points(log_odds)
         points = unclipped.clip(0.0, MOST_POINTS)
         expert_points = card.sum(axis=1)
+        grade, veto = self.vetoes.applied(values, self.cut_points.grade(points))
+        expert_grade, _ = self.vetoes.applied(values, self.cut_points.grade(expert_points))
         per_log_odds = self.scale.factor * b
         return Scores(
             raw_score=raw,
@@ -182,8 +194,9 @@ class AdditiveModel:
             points=points,
             unclipped_points=unclipped,
             expert_points=expert_points,
-            grade=self.cut_points.grade(points),
-            expert_grade=self.cut_points.grade(expert_points),
+            grade=grade,
+            expert_grade=expert_grade,
+            veto=veto,
             base_points=self.base_points,
             expert_parts=per_log_odds * self.offset.slope * (card - np.array(self.offset.mean_card)),
             learned_parts=per_log_odds * learned,

@@ -16,6 +16,7 @@ from data.files import fingerprint, read_json, sha256_of, write_json
 from training.additive import KINDS, AdditiveModel, ExpertOffset
 from training.expert_card import CutPoints, ExpertCard
 from training.scale import Scale
+from training.vetoes import Veto
 
 MODEL, CALIBRATION, MANIFEST = "model.txt", "calibration.json", "manifest.json"
 FORMAT = 1
@@ -33,6 +34,7 @@ def save_artifact(model: AdditiveModel, folder: Path, manifest: dict[str, Any]) 
         "indicators": list(model.names),
         "card": model.card.as_json(),
         "cut_points": model.cut_points.as_json(),
+        "vetoes": model.vetoes.as_json(),
         **manifest,
         "files": files,
     }
@@ -92,6 +94,8 @@ def _model(folder: Path, manifest: dict[str, Any], c: dict[str, Any]) -> Additiv
         booster=_booster(folder / MODEL) if MODEL in manifest["files"] else None,
         expected_f=c["expected_f"],
         manifest=manifest,
+        # A model from before vetoes has none.
+        declared_vetoes=tuple(Veto(**veto) for veto in manifest.get("vetoes", ())),
     )
 
 

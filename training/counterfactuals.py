@@ -111,6 +111,8 @@ class Outlook:
         Where none reaches it, the one with the fewest points; None where nothing lowers the points.
     target : Target or None
         What results would reach it by themselves, beside all ways; None where none can.
+    veto : str
+        The veto that keeps the next better grade from being reached by points, now; '' where none does.
     """
 
     points: float
@@ -120,6 +122,7 @@ class Outlook:
     ways: tuple[Way, ...]
     best: Way | None
     target: Target | None = None
+    veto: str = ""
 
 
 @dataclass(frozen=True)
@@ -157,19 +160,26 @@ def what_would_change(model: AdditiveModel, catalogue: Catalogue, row: NDArray[n
         return Outlook(points, grade, None, None, (), None)
     below = model.cut_points.from_points[place]
     search = _Search.over(model, catalogue, row)
-    ways = search.least_effort(below - MARGIN_POINTS)
-    best = None if ways else search.fewest_points(points - MARGIN_POINTS)
-    target = _target(model, catalogue, row, below - MARGIN_POINTS)
-    return Outlook(points, grade, model.cut_points.grades[place - 1], below, ways, best, target)
+    ways = search.least_effort(below - MARGIN_POINTS, place)
+    target = _target(model, catalogue, row, below - MARGIN_POINTS, place)
+    held_at, which = (int(found[0]) for found in model.vetoes.places(row[np.newaxis, :]))
+    veto = model.vetoes.declared[which].veto if held_at >= place else ""
+    # Where a veto alone stands in the way, fewer points are no way.
+    hopeless = veto and points < below
+    best = None if ways or hopeless else search.fewest_points(points - MARGIN_POINTS)
+    return Outlook(points, grade, model.cut_points.grades[place - 1], below, ways, best, target, veto)
 
 
-def _target(model: AdditiveModel, catalogue: Catalogue, row: NDArray[np.float64], most_points: float) -> Target | None:
+def _target(
+    model: AdditiveModel, catalogue: Catalogue, row: NDArray[np.float64], most_points: float, worse_than: int
+) -> Target | None:
     """Return the first indicator that good results alone could bring far enough."""
     for at, item in enumerate(catalogue):
         values = _earned(catalogue, item, row)
         rows = np.repeat(row[np.newaxis], len(values), axis=0)
         rows[:, at] = values
-        reached = np.flatnonzero(model.scale.points(model.log_odds(rows)).clip(0.0, MOST_POINTS) < most_points)
+        few = model.scale.points(model.log_odds(rows)).clip(0.0, MOST_POINTS) < most_points
+        reached = np.flatnonzero(few & (model.vetoes.places(rows)[0] < worse_than))
         if len(reached):
             end = rows[reached[-1]]
             scores = model.score(end[np.newaxis, :])
@@ -211,9 +221,13 @@ class _Search:
         points = model.scale.points(model.log_odds(ends)).clip(0.0, MOST_POINTS)
         return cls(model, catalogue.names, row, plans, ends, points.tolist())
 
-    def least_effort(self, most_points: float) -> tuple[Way, ...]:
-        """Return up to MOST_WAYS ways to at most so many points, none of which asks for all of another and more."""
-        enough = [at for at in range(len(self.plans)) if self.points[at] < most_points]
+    def least_effort(self, most_points: float, worse_than: int) -> tuple[Way, ...]:
+        """Return up to MOST_WAYS ways to at most so many points, none of which asks for all of another and more.
+
+        In the end no veto may stand that leaves only grades from the place `worse_than` on.
+        """
+        is_open = self.model.vetoes.places(self.ends)[0] < worse_than
+        enough = [at for at in range(len(self.plans)) if self.points[at] < most_points and is_open[at]]
         chosen: list[_Plan] = []
         ways: list[Way] = []
         for at in sorted(enough, key=lambda at: self.plans[at].rank):

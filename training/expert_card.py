@@ -98,7 +98,7 @@ class ExpertCard:
         ConfigurationError
             Where an indicator is missing or unknown, ranges leave a gap or overlap, or a number is none.
         """
-        rows = _read(path, _CARD_COLUMNS)
+        rows = read_rows(path, _CARD_COLUMNS)
         for row in rows:
             if row["indicator"] not in names:
                 raise ConfigurationError(
@@ -147,8 +147,8 @@ class CutPoints:
     @classmethod
     def from_csv(cls, path: Path) -> CutPoints:
         """Read cut points; ConfigurationError where they do not rise from 0 up to 1000 over three grades or more."""
-        rows = _read(path, _CUT_COLUMNS)
-        points = tuple(_number(path, row["from_points"]) for row in rows)
+        rows = read_rows(path, _CUT_COLUMNS)
+        points = tuple(number(path, row["from_points"]) for row in rows)
         rising = all(a < b for a, b in pairwise(points))
         if len(points) < 3 or points[0] != 0 or points[-1] > 1000 or not rising:
             raise ConfigurationError(
@@ -158,23 +158,24 @@ class CutPoints:
 
 
 def _ranges(path: Path, name: str, rows: list[dict[str, str]]) -> Ranges:
-    neutral = [_number(path, row["points"]) for row in rows if row["missing"]]
+    neutral = [number(path, row["points"]) for row in rows if row["missing"]]
     bins = [row for row in rows if not row["missing"]]
     if len(neutral) != 1 or not bins:
         raise ConfigurationError(f"{path} must give {name} ranges and one row for missing, got {len(rows)} row(s).")
-    edges = tuple(_number(path, row["upper"]) for row in bins[:-1])
-    lowers = tuple(_number(path, row["lower"]) for row in bins[1:])
+    edges = tuple(number(path, row["upper"]) for row in bins[:-1])
+    lowers = tuple(number(path, row["lower"]) for row in bins[1:])
     if bins[0]["lower"] or bins[-1]["upper"] or edges != lowers or list(edges) != sorted(set(edges)):
         raise ConfigurationError(
             f"{path} must give {name} ranges that rise and leave no gap, got edges {edges}, {lowers}."
         )
-    points = tuple(_number(path, row["points"]) for row in bins)
+    points = tuple(number(path, row["points"]) for row in bins)
     if min(*points, neutral[0]) < 0:
         raise ConfigurationError(f"{path} must give {name} no points below 0, got {min(*points, neutral[0])}.")
     return Ranges(name, edges, points, neutral[0])
 
 
-def _read(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
+def read_rows(path: Path, columns: tuple[str, ...], may_be_empty: bool = False) -> list[dict[str, str]]:
+    """Return the rows of a reference CSV with these columns; ConfigurationError where it is another file, or empty."""
     if not path.is_file():
         raise ConfigurationError(f"{path} must be a file, it is missing. Correct [scale] in city.toml.")
     with path.open(encoding="utf-8", newline="") as file:
@@ -182,12 +183,13 @@ def _read(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
         if tuple(reader.fieldnames or ()) != columns:
             raise ConfigurationError(f"{path} must have the columns {', '.join(columns)}, got {reader.fieldnames}.")
         rows = list(reader)
-    if not rows:
+    if not rows and not may_be_empty:
         raise ConfigurationError(f"{path} must hold rows, it has none.")
     return rows
 
 
-def _number(path: Path, text: str) -> float:
+def number(path: Path, text: str) -> float:
+    """Return a number of a reference CSV; ConfigurationError where it is none."""
     try:
         return float(text)
     except ValueError as error:

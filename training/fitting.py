@@ -17,14 +17,16 @@ from training.expert_card import REFERENCE, CutPoints, ExpertCard
 from training.model import binned, expected_f, grow, parameters
 from training.rows import Rows
 from training.scale import Scale, anchor
+from training.vetoes import Vetoes
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a city's model is made with, beside rows: card, cut points, LightGBM's parameters and number of trees."""
+    """What a city's model is made with, beside rows: card, cut points, vetoes, LightGBM's parameters, number of trees."""
 
     card: ExpertCard
     cut_points: CutPoints
+    vetoes: Vetoes
     lightgbm: dict[str, Any]
     num_boost_round: int
 
@@ -35,14 +37,17 @@ class Recipe:
         Raises
         ------
         ConfigurationError
-            For a card or cut points that are not whole, a parameter that is unknown.
+            For a card, cut points or vetoes that are not whole, a parameter that is unknown.
         """
         catalogue = load_catalogue()
         card = city.folder / city.scale.card if city.scale.card else REFERENCE / "expert_card.csv"
         cut_points = city.folder / city.scale.cut_points if city.scale.cut_points else REFERENCE / "cut_points.csv"
+        cuts = CutPoints.from_csv(cut_points)
+        vetoes = city.folder / city.scale.vetoes if city.scale.vetoes else REFERENCE / "vetoes.csv"
         return cls(
             card=ExpertCard.from_csv(card, catalogue.names),
-            cut_points=CutPoints.from_csv(cut_points),
+            cut_points=cuts,
+            vetoes=Vetoes.from_csv(vetoes, catalogue.names, cuts.grades),
             lightgbm=parameters(city, catalogue, threads),
             num_boost_round=city.model.num_boost_round,
         )
@@ -74,7 +79,8 @@ def start(kind: str, rows: Rows, recipe: Recipe) -> tuple[AdditiveModel, NDArray
     if kind != "lightgbm":
         alpha, slope = fit_logistic(points, rows.y, rows.weight)
         offset, expert_score = replace(offset, alpha=alpha, slope=slope), alpha + slope * points
-    return AdditiveModel(kind, card.names, card, recipe.cut_points, offset, (0.0, 1.0), Scale(0.0, 1.0)), expert_score
+    model = AdditiveModel(kind, card.names, card, recipe.cut_points, offset, (0.0, 1.0), Scale(0.0, 1.0))
+    return replace(model, declared_vetoes=recipe.vetoes.declared), expert_score
 
 
 def grown(model: AdditiveModel, booster: lgb.Booster) -> AdditiveModel:

@@ -65,6 +65,7 @@ def score_frame(model: AdditiveModel, X: pd.DataFrame) -> pd.DataFrame:
         "probability": scores.probability,
         "expert_points": scores.expert_points,
         "expert_grade": scores.expert_grade,
+        "veto": scores.veto,
         "base_points": scores.base_points,
     }
     columns |= {f"expert_{name}": scores.expert_parts[:, i] for i, name in enumerate(model.names)}

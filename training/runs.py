@@ -53,6 +53,7 @@ _CODE = (
     "training.calibration_metrics",
     "training.calibration_report",
     "training.scale",
+    "training.vetoes",
     "training.model",
     "training.additive",
     "training.metrics",
@@ -106,7 +107,8 @@ def train_city(
     training_id = fingerprint(
         {stage: r.snapshot_ids for stage, r in rows.items()}, reference.snapshot_id, records.records_id,
         catalogue_of(city).hash, str(city.label), str(city.cohort), str(city.selection), str(city.split),
-        str(city.model), recipe.card.as_json(), recipe.cut_points.as_json(), source_fingerprint(*_CODE), experiment,
+        str(city.model), recipe.card.as_json(), recipe.cut_points.as_json(), recipe.vetoes.as_json(),
+        source_fingerprint(*_CODE), experiment,
     )  # fmt: skip
     kept = None if re_anchor else champion_scale(city, settings)
     folder = _folder(city, settings, training_id, kept, re_anchor)

@@ -40,6 +40,7 @@ from training.model import DEFAULTS, UNFILTERED
 from training.rows import Rows
 from training.studies import ended_trials
 from training.tuning import bin_folds, run_study
+from training.vetoes import Vetoes
 
 N_ROWS, N_ROUNDS, N_TRIALS, TRIAL_ROWS = 10_000_000, 30, 50, 50_000
 CHECKED_ROWS = 200_000
@@ -112,7 +113,9 @@ def recipe(rounds: int, threads: int) -> Recipe:
         "force_row_wise": True, "num_threads": threads, "verbosity": -1,
     }  # fmt: skip
     card = ExpertCard.from_csv(REFERENCE / "expert_card.csv", catalogue.names)
-    return Recipe(card, CutPoints.from_csv(REFERENCE / "cut_points.csv"), settings, rounds)
+    cut_points = CutPoints.from_csv(REFERENCE / "cut_points.csv")
+    vetoes = Vetoes.from_csv(REFERENCE / "vetoes.csv", catalogue.names, cut_points.grades)
+    return Recipe(card, cut_points, vetoes, settings, rounds)
 
 
 def plain_fit(X: NDArray[np.float64], y: NDArray[np.int8], used: Recipe) -> lgb.Booster:
