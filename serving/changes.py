@@ -159,7 +159,7 @@ def _moved(old: pd.DataFrame, old_by_new: pd.DataFrame, late: pd.DataFrame, name
 
 
 def _vetoes(frame: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.object_]]:
-    """Return what changed each grade from that of the points; '' where nothing did, or grades are from before vetoes."""
+    """Return what changed each grade from that of the points; '' where nothing did, as before there were vetoes."""
     return np.asarray(frame["veto"].fillna("") if "veto" in frame else np.full(len(frame), "", dtype=object))
 
 

@@ -43,9 +43,10 @@ class Movement:
         Where movement.parquet and manifest.json lie, below the folder of the later grading.
     manifest : dict
         city, before and after (as_of_date, model_version, snapshot_id), same_model, separated, not_separated_because
-        (one of NOT_SEPARATED or empty), code (that of this module), vetoes (reasons by name and language), indicators, n (entities by state), grades_of (those
-        that entered and left, by grade), transitions (entities by grade before and after), mean_change (mean points by
-        line of those whose grade got worse, and better), max_rounding_points, sha256.
+        (one of NOT_SEPARATED or empty), code (that of this module), vetoes (reasons by name and language), indicators,
+        n (entities by state), grades_of (those that entered and left, by grade), transitions (entities by grade before
+        and after), mean_change (mean points by line of those whose grade got worse, and better), max_rounding_points,
+        sha256.
     """
 
     folder: Path

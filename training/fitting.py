@@ -22,7 +22,7 @@ from training.vetoes import Vetoes
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a city's model is made with, beside rows: card, cut points, vetoes, LightGBM's parameters, number of trees."""
+    """What a city's model is made with, beside rows: card, cut points, vetoes, LightGBM's parameters, rounds."""
 
     card: ExpertCard
     cut_points: CutPoints

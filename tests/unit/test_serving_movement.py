@@ -24,6 +24,7 @@ from serving.movement import kept_movement, movement_between
 from serving.movement_wording import name_of
 from serving.movement_words import MovementWords
 from training.artifact import save_artifact
+from training.vetoes import Veto
 
 NAMES = ("penalties", "address_sharing")
 BEFORE, AFTER = date(2020, 5, 1), date(2020, 12, 31)
@@ -38,7 +39,7 @@ def graded(entity_id, expert, learned, grade="A", base=100.0, **others):
     unclipped = base + sum(expert) + sum(learned)
     row = {
         "entity_id": entity_id, "points": min(max(unclipped, 0.0), 1000.0), "unclipped_points": unclipped,
-        "grade": grade, "probability": 0.5, "expert_points": 0.0, "expert_grade": "A", "base_points": base,
+        "grade": grade, "probability": 0.5, "expert_points": 0.0, "expert_grade": "A", "veto": "", "base_points": base,
     }  # fmt: skip
     parts = {f"expert_{n}": v for n, v in zip(NAMES, expert, strict=True)}
     parts |= {f"learned_{n}": v for n, v in zip(NAMES, learned, strict=True)}
@@ -331,3 +332,29 @@ def test_an_entity_of_neither_grading_is_not_found(moved):
 
     with pytest.raises(NotFoundError, match="E9 must be an entity that is graded as of 2020-05-01 or 2020-12-31"):
         movement.of(["E1", "E9"])
+
+
+def test_a_grade_that_a_veto_moved_is_told_apart_from_the_points(graded_city):
+    # Given the same points on both dates, and a model that from now on holds all who were fined at D.
+    veto = Veto("fined", "penalties", 0.01, "D", "有行政处罚", "it was fined", "2026-01-01", "test")
+    manifest = {**graded_city.model.manifest, "model_version": "with-veto"}
+    model = dataclasses.replace(graded_city.model, declared_vetoes=(veto,), manifest=manifest)
+    snapshot = graded_city.snapshot
+    early, late = (grade_snapshot(graded_city.city, graded_city.settings, m, snapshot, silent)
+                   for m in (graded_city.model, model))  # fmt: skip
+
+    movement = movement_between(graded_city.city, graded_city.settings, early, late, silent)
+
+    row = movement.of(["E07"]).iloc[0]
+    assert (row["change"], row["grade_after"]) == (0.0, "D")
+    assert row["grade_before"] != "D"
+    assert (row["veto_before"], row["veto_after"]) == ("", "fined")
+    said = {
+        language: "\n".join(
+            MovementWords(graded_city.city, graded_city.settings, movement, language).entities(movement.of(["E07"]))
+        )
+        for language in ("zh", "en")
+    }
+    assert "等级自本次起受限制：有行政处罚" in said["zh"]
+    assert "A veto holds the grade from now on: it was fined" in said["en"]
+    assert sum(n for old, news in movement.manifest["transitions"].items() for new, n in news.items() if old != new) > 0

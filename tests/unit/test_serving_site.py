@@ -17,11 +17,14 @@ from serving.champion import Champion
 from serving.database import LookupRow
 from serving.entities import entity_facts, find_entities
 from serving.lookups import Asker
+from serving.reply import ScoreReply
 from serving.request import ScoreItem
 from serving.scoring import Scorer
 from serving.sentences import signed
 from serving.site import create_site
+from serving.tables import reason_table
 from serving.wording import words
+from training.vetoes import Veto
 
 
 class Client:
@@ -221,3 +224,53 @@ def test_where_the_champion_is_another_since_the_grading_the_list_says_so(graded
     page = Client(create_site(lambda: scorer)).get("/?lang=en").text
 
     assert f"These grades are by model {graded_city.model.model_version}. The champion is another since, newer," in page
+
+
+VETO = Veto("fined", "penalties", 0.01, "D", "有行政处罚", "it was fined", "2026-01-01", "test")
+
+
+class VetoedScorer(Scorer):
+    """A scorer whose champion never grades better than D whoever was fined."""
+
+    @property
+    def champion(self):
+        model = dataclasses.replace(super().champion.model, declared_vetoes=(VETO,))
+        return Champion.of(self.city, model)
+
+
+@pytest.fixture
+def vetoed(graded_city):
+    return VetoedScorer(graded_city.city, graded_city.settings)
+
+
+def test_a_reply_says_what_holds_the_grade_and_leaves_the_sum_alone(scorer, vetoed):
+    (plain,), (held,) = (s.score([ScoreItem("E07")], Asker("test", "", "")) for s in (scorer, vetoed))
+
+    assert (held["grade"], held["expert_grade"]) == ("D", "D")
+    assert held["veto"]["grade_by_points"] == plain["grade"] != "D"
+    assert held["veto"]["sentence_zh"].startswith("有行政处罚，等级不得优于 D 级；仅按分数为")
+    assert held["veto"]["sentence_en"].startswith("It was fined. Its grade is then never better than D")
+    assert plain["veto"] is None
+    assert {k: v for k, v in held.items() if k not in ("grade", "expert_grade", "veto")} == {
+        k: v for k, v in plain.items() if k not in ("grade", "expert_grade", "veto")
+    }
+    assert ScoreReply.model_validate(held).veto.best_grade == "D"
+    assert held["veto"]["sentence_en"] in reason_table(held, "en")
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_page_shows_the_veto_outside_the_sum_and_no_way_past_it(vetoed, language):
+    reply = vetoed.score([ScoreItem("E07")], Asker("test", "", ""))[0]
+
+    page = Client(create_site(lambda: vetoed)).get(f"/entities/E07?lang={language}").text
+
+    assert page.count(reply["veto"][f"sentence_{language}"]) == 1
+    in_sum = page[page.index('<table class="sum"') : page.index("</table>")]
+    assert words(language)["veto_after_sum"].format("D") in in_sum
+    assert reply["veto"][f"sentence_{language}"] not in in_sum
+    stands = {
+        "zh": "只要有行政处罚，等级就不会优于 D 级",
+        "en": "As long as it was fined, its grade is never better than D",
+    }
+    assert stands[language] in page
+    assert '<ol class="ways">' not in page
