@@ -14,7 +14,7 @@ from training.fitting import shifted_platt
 from training.folds import Fold, FoldRows, temporal_folds
 from training.rivals import FittedRival
 from training.rows import stage_rows
-from training.selection import clipped, stage_weights, weigh_stages
+from training.selection import weigh_stages, weighed_as
 from training.splits import STAGES, first_day, horizon_days
 
 N_FOLDS = 3
@@ -57,8 +57,7 @@ def split_trial(city: City, records: Records, settings: Settings, progress: Prog
     short, days = None, horizon_days(city, "calibration")
     if days != city.label.horizon_days:
         short = stage_rows(city, records, "trees", settings, progress, days)
-        if selection["method"] == "weights":
-            short = clipped(short, stage_weights(city, records, short, days, settings, progress), selection["clip"])
+        short = weighed_as(city, records, short, days, selection, settings, progress)
 
     def calibrate(fitted: FittedRival) -> FittedRival:
         later = fitted.calibrated(rows["calibration"])
