@@ -124,14 +124,15 @@ def inspection_chances(
         Where the records do not reach back far enough, or too few were inspected, or too few were not.
     """
     past = {day: past_dates(city, day, days) for day in as_of_dates}
-    needed = sorted({*as_of_dates, *(p for ps in past.values() for p in ps)})
+    learned_from = {p for ps in past.values() for p in ps}
+    needed = sorted({*as_of_dates, *learned_from})
     active = {a.as_of_date: a for a in active_entities(city, records, needed, days, settings, progress)}
+    inspected = {p: np.isfinite(labels_of(city, records, active[p], days, settings)) for p in sorted(learned_from)}
     found = []
     for day in as_of_dates:
         progress(f"Chances of being inspected from {day} on, learned from {', '.join(map(str, past[day]))}.")
         learned = [active[p] for p in past[day]]
-        inspected = [np.isfinite(labels_of(city, records, a, days, settings)) for a in learned]
-        chance = learned_chance(learned, inspected, active[day], settings.threads)
+        chance = learned_chance(learned, [inspected[p] for p in past[day]], active[day], settings.threads)
         found.append(Chances(active[day], chance, past[day]))
     return found
 

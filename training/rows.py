@@ -54,6 +54,11 @@ class Rows:
         """Whose row it is; rows of one entity are not independent."""
         return self.keys["entity_id"].to_numpy(dtype=object)
 
+    @property
+    def as_of_dates(self) -> tuple[date, ...]:
+        """The dates of the rows, each once, in order."""
+        return tuple(sorted(self.keys["as_of_date"].dt.date.unique()))
+
     def take(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> Rows:
         """Return the chosen rows, a mask or positions."""
         weight = None if self.weight is None else self.weight[chosen]

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -84,7 +85,7 @@ def weigh_stages(
     """
     if city.selection.method == "none":
         return dict(rows), {"method": "none"}
-    found = {s: stage_weights(city, records, r, horizon_days(city, s), settings, progress) for s, r in rows.items()}
+    found = _by_stage(city, records, rows, settings, progress)
     errors = clip_errors(rows["trees"].X, found["trees"])
     clip = city.selection.clip or min(errors, key=lambda c: errors[c])
     for stage, weights in found.items():
@@ -99,13 +100,36 @@ def weigh_stages(
     return {stage: clipped(rows[stage], weights, clip) for stage, weights in found.items()}, report
 
 
-def stage_weights(
-    city: City, records: Records, rows: Rows, days: int, settings: Settings, progress: Progress
-) -> StageWeights:
-    """Return the weights of rows whose label window is `days` long, before they are clipped."""
+def weighed_as(
+    city: City, records: Records, rows: Rows, days: int, selection: Mapping[str, Any], settings: Settings,
+    progress: Progress,
+) -> Rows:  # fmt: skip
+    """Return rows weighed as a model's manifest says of those that it learned from: with its clip, or not at all.
+
+    `days` is the length of their label window.
+    """
+    if selection["method"] == "none":
+        return rows
+    chances = inspection_chances(city, records, rows.as_of_dates, days, settings, progress)
+    return clipped(rows, stage_weights(rows, chances), selection["clip"])
+
+
+def _by_stage(
+    city: City, records: Records, rows: Mapping[str, Rows], settings: Settings, progress: Progress
+) -> dict[str, StageWeights]:
+    """Return the weights of all stages; those of one window's length share what they are learned from."""
+    days = {stage: horizon_days(city, stage) for stage in rows}
+    chances: dict[tuple[int, date], Chances] = {}
+    for length in sorted(set(days.values())):
+        dates = sorted({day for stage, r in rows.items() if days[stage] == length for day in r.as_of_dates})
+        found = inspection_chances(city, records, dates, length, settings, progress)
+        chances |= {(length, one.active.as_of_date): one for one in found}
+    return {stage: stage_weights(r, [chances[days[stage], day] for day in r.as_of_dates]) for stage, r in rows.items()}
+
+
+def stage_weights(rows: Rows, chances: Sequence[Chances]) -> StageWeights:
+    """Return the weights of rows before they are clipped, of the chances of everybody as of each of their dates."""
     keys = rows.keys.assign(place=np.arange(len(rows.y)))
-    dates = sorted(keys["as_of_date"].dt.date.unique())
-    chances = inspection_chances(city, records, dates, days, settings, progress)
     weight = np.empty(len(rows.y))
     for one in chances:
         mine = keys[keys["as_of_date"].dt.date == one.active.as_of_date]
@@ -124,16 +148,6 @@ def stabilised(chance: Floats) -> Floats:
 def clipped(rows: Rows, weights: StageWeights, clip: float) -> Rows:
     """Return the rows with their weights, held at or below the clip."""
     return replace(rows, weight=np.minimum(weights.weight, clip))
-
-
-def weighed_as(
-    city: City, records: Records, rows: Rows, days: int, selection: Mapping[str, Any], settings: Settings,
-    progress: Progress,
-) -> Rows:  # fmt: skip
-    """Return rows weighed as a model's manifest says of those that it learned from: with its clip, or not at all."""
-    if selection["method"] == "none":
-        return rows
-    return clipped(rows, stage_weights(city, records, rows, days, settings, progress), selection["clip"])
 
 
 def population_of(chances: Sequence[Chances]) -> Population:

@@ -15,7 +15,7 @@ PAGE = PROJECT_ROOT / "docs" / "selection.md"
 BEGIN, END = "<!-- begin: written by python -m experiments.selection -->", "<!-- end -->"
 GRADES = ("A", "B", "C", "D")
 PLAIN, WEIGHTED, ROBUST = "inspected", "weighted, label", "doubly robust, label"
-WHAT = {"roc_auc": "AUC", "rate": "rate", "grades": "grades"}
+WHAT = {"roc_auc": "AUC", "rate": "violation rate", "grades": "rates by grade"}
 
 Results = Sequence[dict[str, Any]]
 
@@ -35,7 +35,14 @@ def tables(results: Results) -> str:
     n = f"{len(results)} cities of {first['n_entities']:,} entities (seeds {first['seed']} to {results[-1]['seed']})"
     mean = f"{np.mean([r['n_active'] for r in results]):,.0f} active entities at the test date, of whom "
     mean += f"{np.mean([r['n_inspected'] / r['n_active'] for r in results]):.1%} were inspected"
-    parts = [f"{n}, on average {mean}.", _answers(results), _bounds(results), _fits(results), _seeds(results)]
+    parts = [
+        f"{n}, on average {mean}.",
+        _verdict(results),
+        _answers(results),
+        _bounds(results),
+        _fits(results),
+        _seeds(results),
+    ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -55,6 +62,17 @@ def nearer(results: Results, answer: str, what: str) -> list[int]:
     return [r["seed"] for r in results if distance(r, answer, what) < distance(r, PLAIN, what)]
 
 
+def _verdict(results: Results) -> str:
+    """Return in how many seeds weights bring an estimate nearer to the truth, and in which they do not."""
+    lines = []
+    for what, name in WHAT.items():
+        helped = nearer(results, WEIGHTED, what)
+        others = [str(r["seed"]) for r in results if r["seed"] not in helped]
+        said = f"- {name}: nearer to the truth in {len(helped)} of {len(results)} seeds"
+        lines.append(f"{said}; not in {', '.join(others)}." if others else f"{said}.")
+    return "\n".join(["Weights whose chances are read by the label, against the inspected as they are:", "", *lines])
+
+
 def _answers(results: Results) -> str:
     head = ["answer"]
     for what in ("AUC", "rate", "rates by grade"):
@@ -63,11 +81,17 @@ def _answers(results: Results) -> str:
     for answer in results[0]["answers"]:
         cells = [answer]
         for what, form in (("roc_auc", "{:.4f}"), ("rate", "{:.2%}"), ("grades", "{:.2%}")):
-            bias = np.mean([np.mean(list(off(r, answer, what))) for r in results])
-            cells += [_signed(float(bias), form), form.format(np.mean([distance(r, answer, what) for r in results]))]
+            biases = np.array([np.mean(off(r, answer, what)) for r in results])
+            # The standard error of the mean over the seeds; NaN for a single one.
+            chance = biases.std(ddof=1) / np.sqrt(len(biases)) if len(biases) > 1 else np.nan
+            cells += [
+                f"{_signed(float(biases.mean()), form)} ± {form.format(chance)}",
+                form.format(np.mean([distance(r, answer, what) for r in results])),
+            ]
             cells.append("" if answer == PLAIN else f"{len(nearer(results, answer, what))} of {len(results)}")
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(["**How far each answer is from the truth** (nearer: than the inspected as they are)", "", *lines])
+    said = "**How far each answer is from the truth** (bias ± standard error over the seeds; nearer than inspected)"
+    return "\n".join([said, "", *lines])
 
 
 def _bounds(results: Results) -> str:

@@ -1,0 +1,65 @@
+"""The study of selection says which seeds weights help, and where they do not."""
+
+from __future__ import annotations
+
+import pytest
+
+from experiments.selection.report import BEGIN, END, distance, nearer, tables, write_page
+
+
+def figures(auc, rate, grades):
+    """What one answer says."""
+    return {"roc_auc": auc, "rate": rate, "grades": dict(zip("ABCD", grades, strict=True))}
+
+
+def result(seed, weighted_auc):
+    """A seed of which the truth is 0.80 and 10%; weights help with the rate, and with the AUC where it says so."""
+    truth = figures(0.80, 0.10, [0.05, 0.10, 0.20, 0.40])
+    weighted = figures(weighted_auc, 0.11, [0.05, 0.12, 0.20, 0.40])
+    metrics = {"roc_auc": 0.8, "average_precision": 0.3, "brier_score": 0.1, "expected_calibration_error": 0.02}
+    ends = {"roc_auc": [0.7, 0.9], "rate": [0.03, 0.09], "grades": {grade: [0.01, 0.30] for grade in "ABCD"}}
+    selection = {"clip": 2.0, "n": 100, "effective_n": 80.0, "worst_imbalance": {"before": 0.4, "after": 0.02}}
+    return {
+        "seed": seed, "n_entities": 2_000, "n_active": 1_500, "n_inspected": 300, "truth": truth,
+        "answers": {
+            "inspected": figures(0.78, 0.15, [0.09, 0.14, 0.24, 0.44]), "weighted, label": weighted,
+            "doubly robust, label": weighted,
+        },
+        "bounds": {"no assumption": ends}, "fits": {"none": metrics, "label": metrics | {"brier_score": 0.09}},
+        "selection": {"label": selection},
+    }  # fmt: skip
+
+
+def test_an_answer_of_grades_is_as_far_as_its_rates_are_on_average():
+    one = result(1, 0.81)
+
+    assert distance(one, "inspected", "grades") == pytest.approx(0.04)
+    assert distance(one, "weighted, label", "grades") == pytest.approx(0.02 / 4)
+
+
+def test_the_seeds_where_weights_do_not_help_are_named():
+    results = [result(1, 0.81), result(2, 0.75), result(3, 0.79)]
+
+    text = tables(results)
+
+    assert nearer(results, "weighted, label", "roc_auc") == [1, 3]
+    assert "- AUC: nearer to the truth in 2 of 3 seeds; not in 2." in text
+    assert "- violation rate: nearer to the truth in 3 of 3 seeds." in text
+    # The true rate, 10%, lies above its bounds; three of the four grades' rates lie within theirs.
+    assert "| 0.700 to 0.900 | 3 of 3 | 3.0% to 9.0% | 0 of 3 |" in text
+    assert "| 9 of 12 |" in text
+    assert "| 0.0900 | 3 of 3 |" in text
+
+
+def test_the_page_is_written_between_its_marks_alone(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n", encoding="utf-8")
+
+    write_page([result(1, 0.81), result(2, 0.75)], page)
+    write_page([result(1, 0.81)], page)
+
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith(f"before\n{BEGIN}\n")
+    assert text.endswith(f"{END}\nafter\n")
+    assert "old" not in text
+    assert "1 cities" in text
