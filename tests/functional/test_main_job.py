@@ -159,10 +159,43 @@ def test_mlflow_gives_the_bare_trees_and_the_whole_score(demo_settings, demo_cit
     run = mlflow.get_run(summary["mlflow_run_id"])
     assert run.data.params["records_id"] == records.records_id
     pictures = ["reliability", "gain", "grades", "contributions", "beeswarm", "dependence", "waterfall", "importance"]
+    pictures.append("balance")
     tables = {"plots/importance.csv", "plots/importance.json"}
     assert {f"plots/{name}.png" for name in pictures} | tables == {
         f.path for f in mlflow.MlflowClient().list_artifacts(summary["mlflow_run_id"], "plots")
     }
+
+
+def test_the_training_says_what_weights_it_used_and_how_they_balance(demo_settings, demo_city, records):
+    training = train_city(demo_city, records, demo_settings, quiet)
+    model, stages = training.challenger_model, training.selection["stages"]
+
+    assert training.selection["method"] == "weights"
+    assert model.manifest["selection"] == training.selection
+    for stage in ("trees", "calibration", "test"):
+        assert stages[stage]["n"] == model.manifest["n_rows"][stage]
+        assert 0.5 * stages[stage]["n"] < stages[stage]["effective_n"] < stages[stage]["n"]
+        assert stages[stage]["max_weight"] <= training.selection["clip"]
+    before, after = ({r["indicator"]: r[key] for r in stages["trees"]["balance"]} for key in ("before", "after"))
+    # The inspected have more complaints and failures than everybody; weighed they do not.
+    for name in ("complaint_reports", "failed_inspections"):
+        assert before[name] > 0.3
+        assert abs(after[name]) < 0.1
+
+
+def test_weights_bring_the_violation_rate_nearer_to_the_truth(demo_settings, demo_city, records):
+    training = train_city(demo_city, records, demo_settings, quiet)
+    truth = read_truth(demo_settings.var / "sources" / "synthetic", demo_city.split.test[0])["outcome"].mean()
+    n = np.array([row["n_labelled"] for row in training.grades])
+    plain = np.average([row["violation_rate"] for row in training.grades], weights=n)
+    population = open_snapshot(records, demo_city.split.test[0], demo_settings).read(
+        list(training.challenger_model.names)
+    )
+    shares = pd.Series(training.challenger_model.score(population).grade).value_counts(normalize=True)
+    weighted = sum(row["weighted_violation_rate"] * shares[row["grade"]] for row in training.grades)
+
+    assert plain > truth + 0.02
+    assert abs(weighted - truth) < 0.5 * (plain - truth)
 
 
 @pytest.mark.parametrize("seconds", [1.2, 2.0, 3.0, 4.5, 6.0])
