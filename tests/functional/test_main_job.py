@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,11 +18,13 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
+from data.city import Selection
 from data.errors import GateError, NotFoundError
 from data.files import read_json
 from data.records import Records, ingest, open_records
 from data.report import report_tables
 from data.schemas import TABLES
+from data.settings import Settings
 from data.synthetic import SEED, build_synthetic_city
 from data.synthetic.truth import read_truth
 from features.snapshots import build_snapshot, open_snapshot
@@ -159,43 +162,49 @@ def test_mlflow_gives_the_bare_trees_and_the_whole_score(demo_settings, demo_cit
     run = mlflow.get_run(summary["mlflow_run_id"])
     assert run.data.params["records_id"] == records.records_id
     pictures = ["reliability", "gain", "grades", "contributions", "beeswarm", "dependence", "waterfall", "importance"]
-    pictures.append("balance")
     tables = {"plots/importance.csv", "plots/importance.json"}
     assert {f"plots/{name}.png" for name in pictures} | tables == {
         f.path for f in mlflow.MlflowClient().list_artifacts(summary["mlflow_run_id"], "plots")
     }
 
 
-def test_the_training_says_what_weights_it_used_and_how_they_balance(demo_settings, demo_city, records):
-    training = train_city(demo_city, records, demo_settings, quiet)
-    model, stages = training.challenger_model, training.selection["stages"]
+def test_a_training_with_weights_says_how_they_balance_and_what_they_bring(demo_settings, demo_city, records, tmp_path):
+    city = demo_city.model_copy(update={"selection": Selection(method="weights")})
+    snapshots = "cities/synthetic/snapshots"
+    shutil.copytree(demo_settings.var / snapshots, tmp_path / snapshots)
+    settings = Settings.from_environment({"QIANFEN_VAR": str(tmp_path), "QIANFEN_THREADS": "1"})
 
-    assert training.selection["method"] == "weights"
+    training = train_city(city, records, settings, quiet)
+
+    model, stages = training.challenger_model, training.selection["stages"]
     assert model.manifest["selection"] == training.selection
     for stage in ("trees", "calibration", "test"):
         assert stages[stage]["n"] == model.manifest["n_rows"][stage]
         assert 0.5 * stages[stage]["n"] < stages[stage]["effective_n"] < stages[stage]["n"]
         assert stages[stage]["max_weight"] <= training.selection["clip"]
-    before, after = ({r["indicator"]: r[key] for r in stages["trees"]["balance"]} for key in ("before", "after"))
     # The inspected have more complaints and failures than everybody; weighed they do not.
+    balance = {row["indicator"]: row for row in stages["trees"]["balance"]}
     for name in ("complaint_reports", "failed_inspections"):
-        assert before[name] > 0.3
-        assert abs(after[name]) < 0.1
-
-
-def test_weights_bring_the_violation_rate_nearer_to_the_truth(demo_settings, demo_city, records):
-    training = train_city(demo_city, records, demo_settings, quiet)
-    truth = read_truth(demo_settings.var / "sources" / "synthetic", demo_city.split.test[0])["outcome"].mean()
+        assert balance[name]["before"] > 0.3
+        assert abs(balance[name]["after"]) < 0.1
+    assert (training.folder / "plots" / "balance.png").is_file()
+    assert mlflow_parameters(settings, training.mlflow_run_id)["selection.method"] == "weights"
+    # And so the rate of everybody, by grade and share of the grade, comes nearer to the truth that no model saw.
+    day = city.split.test[0]
+    truth = read_truth(demo_settings.var / "sources" / "synthetic", day)["outcome"].mean()
+    population = open_snapshot(records, day, settings).read(list(model.names))
+    shares = pd.Series(model.score(population).grade).value_counts(normalize=True)
     n = np.array([row["n_labelled"] for row in training.grades])
     plain = np.average([row["violation_rate"] for row in training.grades], weights=n)
-    population = open_snapshot(records, demo_city.split.test[0], demo_settings).read(
-        list(training.challenger_model.names)
-    )
-    shares = pd.Series(training.challenger_model.score(population).grade).value_counts(normalize=True)
     weighted = sum(row["weighted_violation_rate"] * shares[row["grade"]] for row in training.grades)
-
     assert plain > truth + 0.02
     assert abs(weighted - truth) < 0.5 * (plain - truth)
+
+
+def mlflow_parameters(settings, run_id):
+    """Parameters of a run."""
+    mlflow.set_tracking_uri(settings.mlflow_uri)
+    return mlflow.get_run(run_id).data.params
 
 
 @pytest.mark.parametrize("seconds", [1.2, 2.0, 3.0, 4.5, 6.0])
