@@ -33,7 +33,7 @@ _CODE = (
 
 @click.command(help=__doc__)
 @click.option("--seeds", default=20, show_default=True, help="How many cities to study, with seeds from 1 on.")
-@click.option("--entities", default=20_000, show_default=True, help="Entities of each city.")
+@click.option("--entities", default=6_000, show_default=True, help="Entities of each city.")
 @click.option("--write/--no-write", default=True, help="Write the table into docs/selection.md.")
 def main(seeds: int, entities: int, write: bool) -> None:
     """Study each seed that is not there yet; a run that was stopped goes on where it was."""
