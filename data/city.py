@@ -120,12 +120,22 @@ class Split(Section):
     grading: date = Field(description="day as of which everybody is graded")
 
 
+class FittedScale(Section):
+    """Cut points fitted when a model is trained, in place of the experts' own; docs/grades.md."""
+
+    to: Literal["shares", "violation_rates"]
+    wanted: tuple[float, ...] = Field(
+        description="shares of the reference population by grade, or rates from which each worse grade begins"
+    )
+
+
 class Scale(Section):
     """Grades: overrides of the card, the experts' cut points and the vetoes, as CSV paths in the city's folder."""
 
     card: str | None = None
     cut_points: str | None = None
     vetoes: str | None = None
+    fitted: FittedScale | None = None
 
 
 class Linking(Section):

@@ -34,6 +34,28 @@ def _name(row: Mapping[str, Any]) -> str:
     return f"{row['kind']} {row['group']}"
 
 
+def stability_lines(found: Mapping[str, Any]) -> Iterator[str]:
+    """Yield how stable grades are."""
+    month, refits = found["month"], found["refits"]
+    said = f"From {month['from']} to {month['to']}, of {month['n']:,} entities in both"
+    if month["n"]:
+        yield (
+            f"{said}, {month['moved']:.1%} change grade: {month['worse']:.1%} get worse, {month['better']:.1%} better, "
+            f"{month['by_two_or_more']:.1%} by two grades or more."
+        )
+    else:
+        yield f"{said}: there is nobody to compare."
+    if refits is None:
+        yield "The model has no refits that tell how far its grades hang on who was inspected: train it again."
+        return
+    moved, far = refits["grade_moved"], refits["grade_moved_by_two_or_more"]
+    yield (
+        f"Fitted again {refits['n_refits']} times on entities drawn with replacement, {moved['mean']:.1%} change grade "
+        f"on average ({moved['low']:.1%} to {moved['high']:.1%}), {far['mean']:.1%} by two grades or more; of "
+        f"{refits['n_rows_explained']:,} rows of the test."
+    )
+
+
 def _figure(figure: Mapping[str, float | None]) -> str:
     if figure["low"] is None:
         return f"{figure['value']:.5f}"

@@ -91,7 +91,10 @@ class Scores:
 
 @dataclass(frozen=True)
 class AdditiveModel:
-    """A model whose points are a sum of contributions, in one of the KINDS."""
+    """A model whose points are a sum of contributions, in one of the KINDS.
+
+    `expert_cut_points` grade the experts' points where `cut_points` were fitted to the model's.
+    """
 
     kind: str
     names: tuple[str, ...]
@@ -104,6 +107,7 @@ class AdditiveModel:
     expected_f: float = 0.0
     manifest: dict[str, Any] = field(default_factory=dict)
     declared_vetoes: tuple[Veto, ...] = ()
+    expert_cut_points: CutPoints | None = None
 
     @property
     def model_version(self) -> str:
@@ -186,7 +190,8 @@ class AdditiveModel:
         points = unclipped.clip(0.0, MOST_POINTS)
         expert_points = card.sum(axis=1)
         grade, veto = self.vetoes.applied(values, self.cut_points.grade(points))
-        expert_grade, _ = self.vetoes.applied(values, self.cut_points.grade(expert_points))
+        experts = self.expert_cut_points or self.cut_points
+        expert_grade, _ = self.vetoes.applied(values, experts.grade(expert_points))
         per_log_odds = self.scale.factor * b
         return Scores(
             raw_score=raw,

@@ -35,6 +35,7 @@ def save_artifact(model: AdditiveModel, folder: Path, manifest: dict[str, Any]) 
         "card": model.card.as_json(),
         "cut_points": model.cut_points.as_json(),
         "vetoes": model.vetoes.as_json(),
+        **({} if model.expert_cut_points is None else {"expert_cut_points": model.expert_cut_points.as_json()}),
         **manifest,
         "files": files,
     }
@@ -94,6 +95,9 @@ def _model(folder: Path, manifest: dict[str, Any], c: dict[str, Any]) -> Additiv
         booster=_booster(folder / MODEL) if MODEL in manifest["files"] else None,
         expected_f=c["expected_f"],
         manifest=manifest,
+        expert_cut_points=CutPoints.from_json(manifest["expert_cut_points"])
+        if "expert_cut_points" in manifest
+        else None,
         # A model from before vetoes has none.
         declared_vetoes=tuple(Veto(**veto) for veto in manifest.get("vetoes", ())),
     )

@@ -111,12 +111,16 @@ class ExpertCard:
 
 @dataclass(frozen=True)
 class CutPoints:
-    """Points from which each grade begins, from the lowest risk to the highest; the first begins at 0."""
+    """Points from which each grade begins, from the lowest risk to the highest; the first begins at 0.
+
+    `intervals` are those of all but the first where they were fitted; None where there are too few rows for one.
+    """
 
     grades: tuple[str, ...]
     from_points: tuple[float, ...]
     valid_from: str
     source: str
+    intervals: tuple[tuple[float | None, float | None], ...] = ()
 
     def grade(self, points: NDArray[np.float64]) -> NDArray[np.str_]:
         """Return the grade of points in [0, 1000]."""
@@ -131,18 +135,21 @@ class CutPoints:
 
     def as_json(self) -> dict[str, Any]:
         """Return what a manifest keeps."""
+        fitted = {"intervals": [list(interval) for interval in self.intervals]} if self.intervals else {}
         return {
             "grades": list(self.grades),
             "from_points": list(self.from_points),
             "valid_from": self.valid_from,
             "source": self.source,
+            **fitted,
         }
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> CutPoints:
         """Return the cut points that `as_json` described."""
         grades, from_points = tuple(content["grades"]), tuple(content["from_points"])
-        return cls(grades, from_points, content["valid_from"], content["source"])
+        intervals = tuple((low, high) for low, high in content.get("intervals", ()))
+        return cls(grades, from_points, content["valid_from"], content["source"], intervals)
 
     @classmethod
     def from_csv(cls, path: Path) -> CutPoints:

@@ -20,6 +20,7 @@ from data.errors import LabelError
 from data.files import write_json
 from training.additive import AdditiveModel
 from training.bootstrap import draw_weights
+from training.calibration import fit_logistic
 from training.fitting import Recipe, calibrated, fit_uncalibrated
 from training.rows import Rows
 from training.shap_tables import compile as compile_tables
@@ -45,6 +46,9 @@ class Importance:
         Of the model itself.
     refits : float64 (n_refits, 18)
         Of the refits; fewer than asked for where a draw could not be fitted.
+    moved : float64 (n_refits, 2)
+        Share of the explained rows whose grade is another by the refit, and by two grades or more; rows count by their
+        weights. Scale, cut points and vetoes are the model's.
     n_asked, n_rows, n_rows_of_refit, n_explained : int
         Refits asked for; training rows of the model; of a refit, about; rows over which the mean is taken.
     """
@@ -52,6 +56,7 @@ class Importance:
     names: tuple[str, ...]
     model: NDArray[np.float64]
     refits: NDArray[np.float64]
+    moved: NDArray[np.float64]
     n_asked: int
     n_rows: int
     n_rows_of_refit: int
@@ -88,7 +93,7 @@ class Importance:
         table = self.table()
         table.to_csv(folder / "importance.csv", index=False)
         correlations = self.rank_correlations()
-        about = {
+        about: dict[str, Any] = {
             "n_refits": len(self.refits),
             "n_refits_asked_for": self.n_asked,
             "level": LEVEL,
@@ -98,6 +103,8 @@ class Importance:
             "mean_rank_correlation": float(correlations.mean()) if len(correlations) else None,
             "lowest_rank_correlation": float(correlations.min()) if len(correlations) else None,
         }
+        about["grade_moved"] = _spread(self.moved[:, 0])
+        about["grade_moved_by_two_or_more"] = _spread(self.moved[:, 1])
         rows = table.astype(object).where(table.notna(), None).to_dict("records")
         write_json(folder / "importance.json", {**about, "indicators": rows})
 
@@ -125,21 +132,28 @@ def importance_of(
     threads = int(recipe.lightgbm["num_threads"])
     alone = replace(recipe, lightgbm={**recipe.lightgbm, "num_threads": 1})
 
-    def refit(number: int) -> NDArray[np.float64] | None:
+    graded = _places(model, explained)
+    # What a shorter label window misses, which refits miss as well.
+    shift = model.platt[0] - fit_logistic(model.raw_score(calibration.X), calibration.y, calibration.weight)[0]
+
+    def refit(number: int) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
         counts = next(draw_weights(entities, 1, seed + number, n_drawn))
         try:
-            again = _refitted(model, trees, calibration, counts, alone)
+            again = _refitted(model, trees, calibration, counts, alone, shift)
         except LabelError:
             # The experts' points, or the model's, did not rise with violations among those who were drawn.
             return None
-        return _mean_absolute_points(again, explained)
+        steps = np.abs(_places(again, explained) - graded)
+        moved = [np.average(steps >= least, weights=explained.weight) for least in (1, 2)]
+        return _mean_absolute_points(again, explained), np.array(moved)
 
     with ThreadPoolExecutor(threads) as pool:
-        found = [points for points in pool.map(refit, range(n_refits)) if points is not None]
+        found = [refitted for refitted in pool.map(refit, range(n_refits)) if refitted is not None]
     return Importance(
         names=model.names,
         model=_mean_absolute_points(model, explained),
-        refits=np.array(found).reshape(-1, len(model.names)),
+        refits=np.array([points for points, _ in found]).reshape(-1, len(model.names)),
+        moved=np.array([moved for _, moved in found]).reshape(-1, 2),
         n_asked=n_refits,
         n_rows=len(trees.y),
         n_rows_of_refit=round(share * len(trees.y)),
@@ -148,22 +162,39 @@ def importance_of(
 
 
 def _refitted(
-    model: AdditiveModel, trees: Rows, calibration: Rows, counts: NDArray[np.int64], recipe: Recipe
+    model: AdditiveModel, trees: Rows, calibration: Rows, counts: NDArray[np.int64], recipe: Recipe, shift: float
 ) -> AdditiveModel:
-    """Fit a model again, on its own scale; `counts` says how often each row of both is drawn."""
+    """Fit a model again, on its own scale and as far shifted; `counts` says how often each row of both is drawn."""
     of_trees, of_calibration = np.split(counts, [len(trees.y)])
     drawn = _drawn(trees, of_trees)
     # LightGBM counts rows, not what they weigh: a leaf must hold as large a share as if they were repeated.
     least = recipe.lightgbm["min_data_in_leaf"] * len(drawn.y) / of_trees.sum()
     recipe = replace(recipe, lightgbm={**recipe.lightgbm, "min_data_in_leaf": max(1, round(least))})
     again = calibrated(fit_uncalibrated(model.kind, drawn, recipe), _drawn(calibration, of_calibration))
-    return replace(again, scale=model.scale)
+    cut_points = {name: getattr(model, name) for name in ("cut_points", "expert_cut_points")}
+    return replace(again, scale=model.scale, platt=(again.platt[0] + shift, again.platt[1]), **cut_points)
 
 
 def _drawn(rows: Rows, counts: NDArray[np.int64]) -> Rows:
     """Return the rows that were drawn, each once, with what it then counts."""
     own = np.ones(len(counts)) if rows.weight is None else rows.weight
     return replace(rows, weight=counts * own).take(counts > 0)
+
+
+def _places(model: AdditiveModel, rows: Rows) -> NDArray[np.intp]:
+    """Return the grade of each row as its place from the lowest risk (n,)."""
+    points = model.points(rows.X)
+    grade, _ = model.vetoes.applied(rows.X, model.cut_points.grade(points))
+    places: NDArray[np.intp] = np.argmax(grade[:, None] == np.array(model.cut_points.grades), axis=1)
+    return places
+
+
+def _spread(shares: NDArray[np.float64]) -> dict[str, float | None]:
+    """Return mean and interval of shares over the refits; None where there is no refit."""
+    if not len(shares):
+        return {"mean": None, "low": None, "high": None}
+    low, high = np.quantile(shares, [(1.0 - LEVEL) / 2.0, (1.0 + LEVEL) / 2.0])
+    return {"mean": float(shares.mean()), "low": float(low), "high": float(high)}
 
 
 def _mean_absolute_points(model: AdditiveModel, rows: Rows) -> NDArray[np.float64]:

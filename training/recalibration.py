@@ -36,7 +36,10 @@ from training.selection import weighed_as
 from training.splits import check_split, first_day, horizon_days, last_label_day
 from training.trainings import TrainingResult, is_whole
 
-_OF_ONE_MODEL = ("format", "kind", "indicators", "card", "cut_points", "vetoes", "files", "model_version", "metrics")
+_OF_ONE_MODEL = (
+    "format", "kind", "indicators", "card", "cut_points", "expert_cut_points", "vetoes", "files", "model_version",
+    "metrics",
+)  # fmt: skip
 _JUDGING = ("calibration", "test")
 _SAME = 1e-9
 """Log-odds: a smaller shift is no other model."""

@@ -24,6 +24,7 @@ from training.artifact import load_artifact, save_artifact
 from training.calibration_report import FOLDER as CALIBRATION
 from training.calibration_report import save_calibration_report
 from training.champions import champion_scale, read_challenger, write_challenger
+from training.cut_points import with_fitted_cut_points
 from training.evaluation import evaluate_scores, rates_by_grade
 from training.fitting import Recipe, anchored, calibrated, fit_uncalibrated, window_shifted
 from training.groups import groups_of
@@ -35,7 +36,7 @@ from training.scale import Scale
 from training.selection import weigh_stages, weighed_as
 from training.selection_plot import save_balance_plot
 from training.shap_plots import save_shap_plots
-from training.splits import STAGES, check_split, horizon_days
+from training.splits import STAGES, check_split, horizon_days, last_label_day
 from training.trainings import TrainingResult, is_whole, open_training, push_or_keep, save_state
 
 CHALLENGER = "lightgbm_offset"
@@ -54,6 +55,7 @@ _CODE = (
     "training.calibration_report",
     "training.scale",
     "training.vetoes",
+    "training.cut_points",
     "training.model",
     "training.additive",
     "training.metrics",
@@ -108,6 +110,7 @@ def train_city(
         {stage: r.snapshot_ids for stage, r in rows.items()}, reference.snapshot_id, records.records_id,
         catalogue_of(city).hash, str(city.label), str(city.cohort), str(city.selection), str(city.split),
         str(city.model), recipe.card.as_json(), recipe.cut_points.as_json(), recipe.vetoes.as_json(),
+        str(city.scale.fitted),
         source_fingerprint(*_CODE), experiment,
     )  # fmt: skip
     kept = None if re_anchor else champion_scale(city, settings)
@@ -162,9 +165,11 @@ def _fit_all(
         model = window_shifted(model, rows["trees"], short)
         if kind == CHALLENGER and kept is not None:
             progress("Points keep the scale of the champion.")
-            models[kind] = replace(model, scale=kept)
+            model = replace(model, scale=kept)
         else:
-            models[kind] = anchored(model, population)
+            model = anchored(model, population)
+        known = last_label_day(city, "calibration")
+        models[kind] = with_fitted_cut_points(model, city, population, rows["calibration"], known)
     return models
 
 

@@ -49,6 +49,7 @@ for _command in (
     promotion.reproduce,
     calibration.calibration,
     calibration.recalibrate,
+    calibration.stability,
     models.grade,
     rivals.compare,
     movement.movement,

@@ -64,3 +64,21 @@ def recalibrate(
         say_next(
             f"qianfen promote {city_name} --who NAME --why REASON", f"qianfen calibration {city_name} --challenger"
         )
+
+
+@click.command()
+@CITY
+@click.option("--as-of", "as_of", type=DAY, default=None, help="End of the month; by default the grading date.")
+@click.pass_obj
+def stability(settings: Settings, city_name: str, as_of: datetime | None) -> None:
+    """Show how many entities change grade when the champion is fitted again, and when a month goes by."""
+    from serving.calibration_table import stability_lines
+    from serving.promotions import settle_champion
+    from training.stability import grade_stability
+
+    with held_city(settings, city_name) as city:
+        settle_champion(city, settings, click.echo)
+        day = as_of.date() if as_of else city.split.grading
+        found = grade_stability(city, bring_in(city, settings), settings, day, click.echo)
+    for line in stability_lines(found):
+        click.echo(line)

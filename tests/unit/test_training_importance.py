@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from matplotlib.image import imread
 
+from data.files import read_json
 from features.catalogue import load_catalogue
 from training import shap_plots
 from training.expert_card import REFERENCE, CutPoints, ExpertCard
@@ -20,6 +21,7 @@ from training.model import DEFAULTS
 from training.plots import save_importance
 from training.rows import Rows
 from training.scale import Scale
+from training.vetoes import Vetoes
 
 NAMES = load_catalogue().names
 STRONG, WEAK = NAMES.index("penalties"), NAMES.index("years_in_operation")
@@ -41,7 +43,8 @@ def fitted():
     """Return a small model with its rows and recipe."""
     lightgbm = {**DEFAULTS, "min_data_in_leaf": 20, "seed": 1, "verbosity": -1, "num_threads": 2}
     card = ExpertCard.from_csv(REFERENCE / "expert_card.csv", NAMES)
-    recipe = Recipe(card, CutPoints.from_csv(REFERENCE / "cut_points.csv"), lightgbm, 20)
+    cut_points = CutPoints.from_csv(REFERENCE / "cut_points.csv")
+    recipe = Recipe(card, cut_points, Vetoes((), NAMES, cut_points.grades), lightgbm, 20)
     trees, calibration, test = some_rows(0), some_rows(1), some_rows(2)
     model = calibrated(fit_uncalibrated("lightgbm_offset", trees, recipe), calibration)
     return dataclasses.replace(model, scale=Scale(300.0, 70.0)), trees, calibration, test, recipe
@@ -106,7 +109,7 @@ def test_a_draw_that_cannot_be_fitted_is_left_out_and_counted(fitted):
 
 def test_intervals_and_ranks_are_worked_out_by_hand():
     refits = np.array([[3.0, 2.0, 1.0], [3.0, 1.0, 2.0], [3.0, 2.0, 1.0]])
-    found = Importance(("a", "b", "c"), np.array([3.0, 1.5, 1.0]), refits, 3, 10, 10, 5)
+    found = Importance(("a", "b", "c"), np.array([3.0, 1.5, 1.0]), refits, np.zeros((3, 2)), 3, 10, 10, 5)
 
     table = found.table()
 
@@ -156,3 +159,14 @@ def test_the_shap_plots_are_drawn_and_leave_pyplot_as_it_was(fitted, tmp_path):
     assert plt.get_fignums() == [mine.number]
     assert np.random.get_state()[1].tolist() == state
     plt.close(mine)
+
+
+def test_the_share_of_grades_that_move_is_told_over_the_refits(found, tmp_path):
+    found.save(tmp_path)
+
+    assert found.moved.shape == (len(found.refits), 2)
+    assert ((found.moved >= 0) & (found.moved <= 1)).all()
+    assert (found.moved[:, 1] <= found.moved[:, 0]).all()
+    kept = read_json(tmp_path / "importance.json")
+    assert kept["grade_moved"]["mean"] == pytest.approx(found.moved[:, 0].mean())
+    assert kept["grade_moved"]["low"] <= kept["grade_moved"]["mean"] <= kept["grade_moved"]["high"]

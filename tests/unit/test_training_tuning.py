@@ -29,6 +29,7 @@ from training.objectives import expected_points, objective
 from training.rows import Rows
 from training.studies import ended_trials
 from training.tuning import ENDED, bin_folds, run_study
+from training.vetoes import Vetoes
 
 NAMES = load_catalogue().names
 SETTINGS = {
@@ -58,7 +59,8 @@ def random_rows(n, seed):
 def make_recipe():
     """The experts' card and LightGBM's parameters that no trial chooses."""
     card = ExpertCard.from_csv(REFERENCE / "expert_card.csv", NAMES)
-    return Recipe(card, CutPoints.from_csv(REFERENCE / "cut_points.csv"), SETTINGS, 10)
+    cut_points = CutPoints.from_csv(REFERENCE / "cut_points.csv")
+    return Recipe(card, cut_points, Vetoes((), NAMES, cut_points.grades), SETTINGS, 10)
 
 
 def make_folds():
