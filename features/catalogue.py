@@ -63,7 +63,10 @@ class Catalogue:
         refuse_unknown({item.name: item.parameters for item in self}, given)
         if not given:
             return self
-        return Catalogue(tuple(item.made_with(given) if item.made_with else item for item in self))
+        made = [item.made_with(given) if item.made_with else item for item in self]
+        # What no value changed stays, with its SQL.
+        pairs = zip(made, self, strict=True)
+        return Catalogue(tuple(item if new.values == item.values else new for new, item in pairs))
 
     @cached_property
     def names(self) -> tuple[str, ...]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any, Literal
 
 import ibis
@@ -119,14 +120,14 @@ class Indicator:
     @property
     def declaration(self) -> dict[str, Any]:
         """What the value is, but for the formula, as JSON can hold it; what can become of it makes no other value."""
-        fields = {name: value for name, value in vars(self).items() if name not in _NOT_OF_THE_VALUE}
-        return {**fields, "absent": None if math.isnan(self.absent) else self.absent, "tables": self.tables}
+        kept = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _NOT_OF_THE_VALUE}
+        return {**kept, "absent": None if math.isnan(self.absent) else self.absent, "tables": self.tables}
 
     def says(self, text: str, language: str) -> str:
         """Return a text with the values in force in the place of the names of parameters in braces."""
         return said(text, self.phrases, language)
 
-    @property
+    @cached_property
     def sql(self) -> str:
         """The formula as DuckDB SQL over tables as of dates; shared expressions and constants are written out."""
         return str(ibis.to_sql(self.compute(known_schemas()), dialect="duckdb"))
@@ -166,11 +167,11 @@ def indicator(
         def made_with(given: Mapping[str, Values]) -> Indicator:
             values = in_force(declared, formula.__name__, given)
             description = {"description": inspect.cleandoc(formula.__doc__ or "")}
-            fields = {**texts, **description, **fixed, **(varying(values) if varying else {})}
+            made = {**texts, **description, **fixed, **(varying(values) if varying else {})}
             phrases = {name: declared[name].phrase(value) for name, value in values.items()}
-            phrases |= fields.pop("phrases", {})
+            phrases |= made.pop("phrases", {})
             for name in _TEXTS:
-                fields[name] = said(fields[name], phrases, "zh" if name.endswith("_zh") else "en")
+                made[name] = said(made[name], phrases, "zh" if name.endswith("_zh") else "en")
             return Indicator(
                 name=formula.__name__,
                 name_zh=name_zh,
@@ -184,7 +185,7 @@ def indicator(
                 values=values,
                 phrases=phrases,
                 made_with=made_with,
-                **fields,
+                **made,
             )
 
         return made_with({})
