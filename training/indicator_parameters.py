@@ -21,7 +21,7 @@ from data.city import City
 from data.progress import Progress
 from data.records import Records
 from data.settings import Settings
-from features.catalogue import Catalogue, load_catalogue
+from features.catalogue import Catalogue, catalogue_of, load_catalogue
 from features.declaration import Indicator
 from features.matrix import matrix_for_pairs
 from features.panel import build_panel
@@ -107,6 +107,7 @@ def learn_parameters(
     for number in range(1, study.passes + 1):
         n_before = len(steps)
         for indicator, parameter, values in _searched(study):
+            progress(f"Trying {len(values)} value(s) of {indicator} {parameter}.")
             found = max((trying.trial(_with(best.given, indicator, parameter, v)) for v in values), key=_mean)
             if found.mean - best.mean < max(study.least_gain, 1e-12):
                 continue
@@ -171,7 +172,16 @@ class _Columns:
         places = [index.get_indexer(pd.MultiIndex.from_frame(frame)) for frame in keys]
         self._places = list(zip(places[::2], places[1::2], strict=True))
         self._of_dates = all(isinstance(fold.fold.test, tuple) for fold in rows)
-        self._known: dict[str, NDArray[np.float64]] = {}
+        hashes, X = catalogue_of(records).hashes.values(), self._gathered(rows)
+        # The folds came with the values to begin with.
+        self._known = {digest: X[:, at] for at, digest in enumerate(hashes)}
+
+    def _gathered(self, rows: tuple[FoldRows, ...]) -> NDArray[np.float64]:
+        """Return X of all pairs from that of the folds."""
+        X = np.full((len(self._pairs), rows[0].train.X.shape[1]), np.nan)
+        for fold, (train, test) in zip(rows, self._places, strict=True):
+            X[train], X[test] = fold.train.X, fold.test.X
+        return X
 
     def of(self, catalogue: Catalogue) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
         """Return X of the training and of the test of each fold."""
