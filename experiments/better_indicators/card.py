@@ -23,7 +23,6 @@ from data.records import Records, ingest
 from data.settings import Settings
 from features.catalogue import catalogue_of, load_catalogue
 from features.panel import build_panel
-from serving.commands.shared import DAY
 from training.expert_card import ExpertCard, Ranges
 from training.fitting import Recipe
 
@@ -32,7 +31,7 @@ SHARES = (0.70, 0.20, 0.07, 0.03)
 
 @click.command(help=__doc__)
 @click.argument("city_name", metavar="CITY")
-@click.argument("day", metavar="DATE", type=DAY)
+@click.argument("day", metavar="DATE", type=click.DateTime(["%Y-%m-%d"]))
 def main(city_name: str, day: datetime) -> None:
     """Print the rows for expert_card.csv and cut_points.csv; the files stay as they are."""
     settings = Settings.from_environment(os.environ)
