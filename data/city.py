@@ -12,6 +12,7 @@ from data.declarations import Section, declared
 from data.drift import Drift
 from data.errors import ConfigurationError, SourceError, UnknownCityError, did_you_mean
 from data.gate import Gate
+from data.monitoring import Monitoring
 from data.schemas import TABLES
 from data.settings import PROJECT_ROOT, Settings
 
@@ -212,6 +213,7 @@ class City(Section):
     )
     drift: Drift = Drift()
     gate: Gate = Gate()
+    monitoring: Monitoring = Monitoring()
     outlook: Outlook = Outlook()
     published: tuple[Published, ...] = ()
     folder: Path = Field(exclude=True)

@@ -21,6 +21,8 @@
     ├── LedgerError                     16   500   the ledger of promotions is not as it was written
     └── ReproductionError               17   500   a score that was rebuilt is not the one that was stored
 
+`qianfen monitor` ends with 18 where there are notices, and with 19 where there is an alarm: these are no errors.
+
 The text says the subject, what it must be and what it was; the remedy is a sentence of its own:
 ``"horizon_days must be positive, got -3. Set [label] horizon_days in city.toml."``
 Errors are caught only at the edge of the command and of the service; anything else keeps its traceback.

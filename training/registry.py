@@ -27,6 +27,7 @@ from training.artifact import load_artifact
 ALIAS, CHALLENGER_ALIAS = "champion", "challenger"
 _LOGGED = ("plots", "calibration")
 _TRAINING_TAG, _STUDY_TAG, _COMPARISON_TAG = "training_id", "study_id", "comparison_id"
+_MONITORING_TAG = "monitoring_id"
 
 
 def registered_name(city: City) -> str:
@@ -143,6 +144,35 @@ def log_comparison(city: City, settings: Settings, content: Mapping[str, Any], f
             return str(found[0].info.run_id)
         with mlflow.start_run(run_name=f"compare {city.name}", tags={_COMPARISON_TAG: folder.name}) as run:
             mlflow.log_params({name: content[name] for name in ("champion", "n_draws", "level")})
+            mlflow.log_metrics(figures)
+            mlflow.log_artifacts(str(folder))
+            return str(run.info.run_id)
+
+
+def log_monitoring(city: City, settings: Settings, content: Mapping[str, Any], folder: Path) -> str:
+    """Log a report of monitoring as a run, unless that was done; return the run's id.
+
+    `content` is what report.json in `folder` holds. RegistryError where MLflow does not take it.
+    """
+    moved, apart = content["moved"], content["told_apart"]
+    figures = {f"expected.{name}": figure["value"] for name, figure in content["expected"]["figures"].items()}
+    figures |= {
+        "psi.points": moved["points"]["psi"],
+        **{f"psi.{one['name']}": one["psi"] for one in moved["indicators"]},
+    }
+    figures |= {f"told_apart.{name}": one["roc_auc"]["value"] for name, one in apart.items() if one}
+    for outcome in content["outcomes"][:1]:
+        figures |= {f"rate.{row['grade']}": row["rate"]["value"] for row in outcome["rates"] if row["n"]}
+        figures |= {f"came_true.{name}": one["came_true"]["value"] for name, one in (outcome["figures"] or {}).items()}
+    with _mlflow(settings) as mlflow:
+        experiment = _set_experiment(mlflow, city, settings)
+        done = f"tags.{_MONITORING_TAG} = '{folder.name}' and attributes.status = 'FINISHED'"
+        if found := mlflow.MlflowClient().search_runs([experiment], done, max_results=1):
+            return str(found[0].info.run_id)
+        tags = {_MONITORING_TAG: folder.name, "level": content["level"]}
+        with mlflow.start_run(run_name=f"monitor {city.name}", tags=tags) as run:
+            said = {"as_of_date": content["as_of_date"], "champion": content["champion"]["model_version"]}
+            mlflow.log_params(said | {f"grading.{name}": value for name, value in content["grading"].items()})
             mlflow.log_metrics(figures)
             mlflow.log_artifacts(str(folder))
             return str(run.info.run_id)

@@ -1,0 +1,102 @@
+"""The report of `qianfen monitor` as pages in Chinese and English that need no server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from data.city import City
+from data.files import write_atomically
+from serving.monitoring_words import MonitoringWords
+from serving.wording import LANGUAGES
+
+_FOLDER = Path(__file__).resolve().parent
+
+_MOST_INDICATORS = 5
+"""Indicators that are named of those by which trees tell two sides apart."""
+
+
+def write_pages(city: City, content: Mapping[str, Any], folder: Path) -> None:
+    """Write zh.html and en.html into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for language in LANGUAGES:
+        write_atomically(folder / f"{language}.html", render(city, content, language))
+
+
+def render(city: City, content: Mapping[str, Any], language: str) -> str:
+    """Return the page in `zh` or `en`: one file, style included."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_FOLDER / "templates"), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    environment.filters["thousands"] = lambda n: f"{n:,}"
+    environment.filters["percent"] = lambda share: f"{share:.1%}"
+    words = MonitoringWords(language)
+    newest = content["outcomes"][0] if content["outcomes"] else None
+    return environment.get_template("monitoring.html").render(
+        t=words,
+        language=language,
+        other="en" if language == "zh" else "zh",
+        style=(_FOLDER / "static" / "site.css").read_text(encoding="utf-8"),
+        title=city.title_zh if language == "zh" else city.title,
+        report=content,
+        newest=newest,
+        order=_order(content, newest),
+        rates=_rates(newest["rates"]) if newest else [],
+        indicators=_indicators(content["moved"]["indicators"]),
+        n_without_value=sum(map(_has_no_value, content["moved"]["indicators"])),
+        shares={side: list(_bands(content["moved"]["grades"], side)) for side in ("then", "now")},
+        apart={
+            name: one and {**one, "by": one["by"][:_MOST_INDICATORS]} for name, one in content["told_apart"].items()
+        },
+    )
+
+
+def _order(content: Mapping[str, Any], newest: Mapping[str, Any] | None) -> str:
+    """Return the key of the sentence about the order of the grades."""
+    if any(finding["kind"] == "grade_order" for finding in content["findings"]):
+        return "order_broken"
+    judged = [row for row in (newest or {"rates": []})["rates"] if row["n"] >= content["limits"]["grade_labels"]]
+    return "order_holds" if len(judged) > 1 else "order_unknown"
+
+
+def _rates(rates: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rates by grade with the places of their line and dot on an axis of 1000 units."""
+    highest = max((row["rate"]["high"] or 0.0 for row in rates), default=0.0) or 1.0
+    return [
+        {
+            **row,
+            "places": {name: round(960 * (row["rate"][name] or 0.0) / highest, 1) for name in ("low", "value", "high")},
+        }
+        for row in rates
+    ]
+
+
+def _indicators(indicators: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return those with a value on a side, with the width of their bar and the place of their limit, of 1000 units."""
+    indicators = [one for one in indicators if not _has_no_value(one)]
+    usual = [max(one["psi"], one["limit"]) for one in indicators if one["limit"] <= 0.5]
+    longest = max(usual, default=0.5)
+    return [
+        {
+            **one,
+            "width": round(1000 * min(max(one["psi"], 0.0) / longest, 1.0), 1),
+            "edge": round(1000 * one["limit"] / longest, 1) if one["limit"] <= longest else None,
+        }
+        for one in indicators
+    ]
+
+
+def _has_no_value(one: Mapping[str, Any]) -> bool:
+    return bool(one["missing_then"] == one["missing_now"] == 1.0)
+
+
+def _bands(grades: Sequence[Mapping[str, Any]], side: str) -> list[tuple[str, float, float]]:
+    """Return grade, start and width of the parts of a bar of 1000 units."""
+    bands, start = [], 0.0
+    for row in grades:
+        bands.append((row["grade"], round(start, 1), round(1000 * row[side], 1)))
+        start += 1000 * row[side]
+    return bands

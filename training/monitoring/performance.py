@@ -1,0 +1,144 @@
+"""Performance after promotion: what the probabilities promise, and what came true once labels are known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from data.errors import LabelError, NotFoundError
+from data.files import read_json
+from training.artifact import MANIFEST
+from training.bootstrap import Interval, intervals
+from training.calibration import sigmoid
+from training.champions import artifact_of
+from training.inspection_chance import inspection_chances
+from training.monitoring.estimation import FIGURES, expectation, realised
+from training.monitoring.evidence import Evidence, Graded, as_trained
+from training.monitoring.findings import Finding, fallen
+from training.monitoring.outcomes import Outcomes, inversions, labels_known_until, outcomes_of, rates_of
+from training.registry import models_folder
+from training.splits import first_day, last_label_day
+
+Findings = list[Finding]
+
+
+def expected_of(evidence: Evidence, newest: Graded, now: pd.DataFrame) -> tuple[dict[str, Any], Findings]:
+    """Return what the champion's probabilities promise of the newest grading, and whether that is less than it was."""
+    evidence.progress("What performance is to be expected.")
+    log_odds = evidence.model.log_odds(evidence.values(now))
+    figures, among = _promised(evidence, newest.as_of_date, pd.Series(sigmoid(log_odds), index=now["entity_id"]))
+    content = {
+        "as_of_date": str(newest.as_of_date),
+        "labels_known_on": str(newest.as_of_date + evidence.city.label_lag),
+        "among": among,
+        "figures": {name: figure.as_json() for name, figure in figures.items()},
+    }
+    return content, _fall("expected_auc", newest.as_of_date, figures["roc_auc"], evidence)
+
+
+def outcomes_of_gradings(evidence: Evidence, gradings: Sequence[Graded]) -> tuple[list[dict[str, Any]], Findings]:
+    """Return what came true of each grading whose labels are known, the newest first; the newest is judged."""
+    city = evidence.city
+    until = labels_known_until(city, evidence.records, evidence.day)
+    over = [one for one in gradings if one.as_of_date + city.label_lag <= until and _is_a_test(evidence, one)]
+    # Of one date, the grading that counts stands last.
+    distinct = list({grading.as_of_date: grading for grading in over}.values())[-city.monitoring.gradings :]
+    found = [_outcome(evidence, grading) for grading in reversed(distinct)]
+    return [content for content, _ in found], found[0][1] if found else []
+
+
+def _is_a_test(evidence: Evidence, grading: Graded) -> bool:
+    """Say whether a grading lies after all labels that its model was fitted and calibrated on."""
+    try:
+        artifact = artifact_of(evidence.city, evidence.settings, grading.model_version)
+    except NotFoundError:
+        return False
+    manifest = read_json(models_folder(evidence.city, evidence.settings) / artifact / MANIFEST)
+    trained = as_trained(evidence.city, manifest)
+    known = [last_label_day(trained, stage) for stage in ("trees", "calibration")]
+    if "recalibrated" in manifest:
+        # Its labels may be of a later day than `[split] calibration`; they are known before the test begins.
+        known.append(first_day(trained.split.test))
+    return grading.as_of_date >= max(known)
+
+
+def _outcome(evidence: Evidence, grading: Graded) -> tuple[dict[str, Any], Findings]:
+    evidence.progress(f"What came true of the grading as of {grading.as_of_date}.")
+    limits = evidence.city.monitoring
+    grades = pq.read_table(grading.path, columns=["entity_id", "probability", "grade"]).to_pandas()
+    outcomes = outcomes_of(evidence.city, evidence.records, grading.as_of_date, grades, evidence.settings.threads)
+    rates = rates_of(outcomes, evidence.model.cut_points.grades)
+    content: dict[str, Any] = {**grading.as_json(), "n_labelled": len(outcomes.y), "rates": rates}
+    content |= {"among": None, "figures": None}
+    findings = list(inversions(rates, limits.grade_labels))
+    n_violations = int(outcomes.y.sum())
+    if min(n_violations, len(outcomes.y) - n_violations) < limits.grade_labels:
+        return content, findings
+    before, content["among"] = _promised(evidence, grading.as_of_date, grades.set_index("entity_id")["probability"])
+    content["figures"], of_figures = _held_against(evidence, grading, outcomes, before)
+    return content, findings + of_figures
+
+
+def _promised(evidence: Evidence, day: date, probability: pd.Series) -> tuple[dict[str, Interval], str]:
+    """Return the figures to be expected of probabilities by entity, and among whom: `inspected` or `everybody`.
+
+    Chances of being inspected are read from what was known before the day: the complaints of the window, which weights
+    may look at, are still to come.
+    """
+    limits, city = evidence.city.monitoring, evidence.city
+    chance: NDArray[np.float64] = np.ones(len(probability))
+    selection = city.selection.model_copy(update={"known_by": "as_of_date"})
+    past, days = city.model_copy(update={"selection": selection}), city.label.horizon_days
+    among = "everybody"
+    try:
+        found = inspection_chances(past, evidence.records, [day], days, evidence.settings, evidence.progress)[0]
+    except LabelError as error:
+        evidence.progress(f"The estimate is of everybody. {error}")
+    else:
+        among = "inspected"
+        by_entity = pd.Series(found.chance, index=found.active.entity_ids)
+        chance = np.asarray(by_entity.reindex(probability.index).fillna(0.0), dtype=np.float64)
+    return expectation(probability.to_numpy(np.float64), chance, limits.capacity_percent, limits.draws), among
+
+
+def _held_against(
+    evidence: Evidence, grading: Graded, outcomes: Outcomes, before: dict[str, Interval]
+) -> tuple[dict[str, Any], Findings]:
+    """Return each figure that came true, beside what was expected before, and of those inspected in the end."""
+    limits = evidence.city.monitoring
+    measured = partial(realised, capacity_percent=limits.capacity_percent)
+    true = intervals(measured, outcomes.y, outcomes.probability, outcomes.entity_ids, n_draws=limits.draws)
+    of_these = expectation(outcomes.probability, np.ones(len(outcomes.y)), limits.capacity_percent, limits.draws)
+    figures = {
+        name: {
+            "before": before[name].as_json(),
+            "of_these": of_these[name].as_json(),
+            "came_true": true[name].as_json(),
+            "error": before[name].value - true[name].value,
+        }
+        for name in FIGURES
+    }
+    findings = _fall("came_true_auc", grading.as_of_date, true["roc_auc"], evidence)
+    for name in ("roc_auc", "violation_rate"):
+        value, promise = true[name].value, of_these[name]
+        if not promise.low <= value <= promise.high:
+            passed = promise.low if value < promise.low else promise.high
+            findings.append(Finding("notice", "missed", name, value, passed))
+    return figures, findings
+
+
+def _fall(kind: str, day: date, figure: Interval, evidence: Evidence) -> Findings:
+    """Return the finding where an AUC lies below that of the champion's test by too much."""
+    before, limits = evidence.test["roc_auc"], evidence.city.monitoring
+    if before is None:
+        return []
+    level = fallen(figure, before, limits.roc_auc_notable, limits.roc_auc)
+    passed = before - (limits.roc_auc if level == "alarm" else limits.roc_auc_notable)
+    return [] if level == "quiet" else [Finding(level, kind, str(day), figure.value, passed)]
