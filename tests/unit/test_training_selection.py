@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from data.city import Selection, load_city
-from data.errors import LabelError
+from data.errors import LabelError, PointInTimeError
 from features.catalogue import load_catalogue
 from training import inspection_chance
 from training.inspection_chance import Active, Chances, learned_chance, past_dates
@@ -170,6 +170,18 @@ def test_chances_are_learned_from_dates_whose_labels_were_known(city):
     assert past_dates(city, date(2020, 9, 1), 90) == (date(2020, 1, 1), date(2020, 5, 1))
     assert past_dates(city, date(2020, 4, 1), 90) == (date(2020, 1, 1),)
     assert past_dates(city, date(2020, 3, 31), 90) == (date(2019, 12, 31),)
+
+
+def test_records_that_do_not_reach_back_a_window_are_refused_with_a_remedy(city, settings, monkeypatch):
+    def before_all_records(_records, days, *rest):
+        raise PointInTimeError(f"An as-of date must lie after the first record, got {days[0]}.")
+
+    monkeypatch.setattr(inspection_chance, "build_snapshots", before_all_records)
+
+    with pytest.raises(
+        LabelError, match="a window before the first as-of date.*got 2019-10-02.*Let .split. trees begin"
+    ):
+        inspection_chance.inspection_chances(city, None, [DAY], 90, settings, quiet)
 
 
 @dataclass
