@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, StrictFloat, StrictInt, field_validator, model_validator
 
+from data.audit import Audit
 from data.declarations import Section, declared
 from data.drift import Drift
 from data.errors import ConfigurationError, SourceError, UnknownCityError, did_you_mean
@@ -214,6 +215,7 @@ class City(Section):
     drift: Drift = Drift()
     gate: Gate = Gate()
     monitoring: Monitoring = Monitoring()
+    audit: Audit = Audit()
     outlook: Outlook = Outlook()
     published: tuple[Published, ...] = ()
     folder: Path = Field(exclude=True)

@@ -24,6 +24,7 @@ from serving.entities import MOST_FOUND, EntityFacts, entity_facts, find_entitie
 from serving.entity_change import change_since_before
 from serving.grades import GradingInForce, grades_of
 from serving.lookups import Asker, record_lookups
+from serving.model_pages import model_page, name_of_card
 from serving.request import ScoreItem, parse_date
 from serving.review_page import bands, draw, shown_changes
 from serving.scoring import Scorer
@@ -43,6 +44,9 @@ _HEADERS = {
 # Swagger UI comes with BentoML; BentoML's own page around it would call home.
 _DOCS_POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
 
+# A report brings its style along, so that it needs no server.
+_REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
+
 ScorerSource = Callable[[], Scorer]
 
 
@@ -55,10 +59,14 @@ def create_site(scorer: ScorerSource, routes: tuple[BaseRoute, ...] = ()) -> Sta
     def entity(request: Request) -> Response:
         return _shown(scorer(), request, _entity)
 
+    def model(request: Request) -> Response:
+        return _shown(scorer(), request, _model)
+
     return Starlette(
         routes=[
             Route("/", home),
             Route("/entities/{entity_id:path}", entity),
+            Route("/model/{name}", model),
             Route("/docs", _docs),
             Mount("/static", StaticFiles(directory=_FOLDER / "static")),
             *routes,
@@ -69,6 +77,11 @@ def create_site(scorer: ScorerSource, routes: tuple[BaseRoute, ...] = ()) -> Sta
 def _docs(_: Request) -> Response:
     page = _templates().get_template("docs.html").render()
     return HTMLResponse(page, headers=_HEADERS | {"Content-Security-Policy": _DOCS_POLICY})
+
+
+def _model(scorer: Scorer, request: Request, language: str) -> Response:
+    page = model_page(scorer.city, scorer.settings, scorer.model.model_version, request.path_params["name"])
+    return HTMLResponse(page, headers=_HEADERS | {"Content-Security-Policy": _REPORT_POLICY})
 
 
 def _shown(scorer: Scorer, request: Request, page: Callable[[Scorer, Request, str], Response]) -> Response:
@@ -202,6 +215,7 @@ def _page(template: str, scorer: Scorer, request: Request, language: str, status
             why=request.query_params.get("why", ""),
             chosen_language=request.query_params.get("lang", ""),
             link=link,
+            card=f"/model/{name_of_card(language)}",
             **values,
         )
     )

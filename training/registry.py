@@ -178,6 +178,12 @@ def log_monitoring(city: City, settings: Settings, content: Mapping[str, Any], f
             return str(run.info.run_id)
 
 
+def log_into_run(settings: Settings, run_id: str, folder: Path, place: str) -> None:
+    """Add a folder's files to a run, at a place among its artifacts; RegistryError where MLflow does not take it."""
+    with _mlflow(settings) as mlflow:
+        mlflow.MlflowClient().log_artifacts(run_id, str(folder), place)
+
+
 def register_challenger(city: City, settings: Settings, run_id: str, folder: Path) -> str:
     """Register an artifact folder, unless that was done, and make it the challenger; return the registered version.
 

@@ -10,6 +10,7 @@ import click
 from data.errors import QianfenError
 from data.settings import Settings
 from serving.commands import (
+    auditing,
     calibration,
     drift,
     features,
@@ -55,6 +56,8 @@ for _command in (
     models.grade,
     rivals.compare,
     monitoring.monitor,
+    auditing.audit,
+    auditing.model_card,
     movement.movement,
     parameters.learn_parameters,
     service.score,

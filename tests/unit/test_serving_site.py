@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import re
+import shutil
 from datetime import date, timedelta
 from types import SimpleNamespace
 
@@ -24,6 +25,7 @@ from serving.sentences import signed
 from serving.site import create_site
 from serving.tables import reason_table
 from serving.wording import words
+from training.audits import audit_folder
 from training.vetoes import Veto
 
 
@@ -274,3 +276,41 @@ def test_the_page_shows_the_veto_outside_the_sum_and_no_way_past_it(vetoed, lang
     }
     assert stands[language] in page
     assert '<ol class="ways">' not in page
+
+
+@pytest.fixture
+def card_folder(graded_city):
+    """Where the champion's card lies, for as long as a test runs."""
+    folder = audit_folder(graded_city.city, graded_city.settings, graded_city.model.model_version)
+    folder.mkdir(parents=True)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def linked_card(page):
+    """The address of the card in a page's footer."""
+    return re.search(r'<a href="([^"]+)"><code>', page)[1]
+
+
+@pytest.mark.parametrize("path", ["/?lang=en", "/entities/E07?lang=en"])
+def test_the_footer_leads_to_the_card_of_the_champion_in_the_language_of_the_page(client, card_folder, path):
+    (card_folder / "card.en.html").write_text("<p>The card</p>", encoding="utf-8")
+
+    answer = client.get(linked_card(client.get(path).text))
+
+    assert (answer.status_code, answer.text) == (200, "<p>The card</p>")
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+
+
+def test_a_card_that_was_not_written_is_told_with_the_command_that_writes_it(client):
+    answer = client.get("/model/card.en.html?lang=en")
+
+    assert answer.status_code == 404
+    assert "qianfen model-card toy" in answer.text
+
+
+@pytest.mark.parametrize("name", ["audit.json", "..%2Fchampion.json", "card.fr.html"])
+def test_nothing_else_of_the_folder_is_shown(client, card_folder, name):
+    (card_folder / "audit.json").write_text("{}", encoding="utf-8")
+
+    assert client.get(f"/model/{name}").status_code == 404

@@ -1,0 +1,163 @@
+"""Reports that need no server: sections of sentences, facts and tables, written once and shown as HTML and Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import jinja2
+
+from serving.wording import LANGUAGES
+
+_FOLDER = Path(__file__).resolve().parent
+
+_WORDS: dict[str, tuple[str, str]] = {
+    "html_lang": ("zh-CN", "en"),
+    "other_language": ("English", "中文"),
+    "skip": ("跳到正文", "Skip to the content"),
+}
+
+Mark = Literal["", "above", "below"]
+MARKS: dict[Mark, str] = {"": "", "above": "▲", "below": "▼"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell: its text, what stands below it in small, a mark, and whether it is a number."""
+
+    text: str
+    small: str = ""
+    mark: Mark = ""
+    is_number: bool = True
+
+    @property
+    def line(self) -> str:
+        """The cell in one line."""
+        small = f"({self.small})" if self.small and not self.small.startswith("(") else self.small
+        return " ".join(part for part in (self.text, MARKS[self.mark], small) if part)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: the first cell of a row names it."""
+
+    heads: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    title: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section: sentences, a list of them, terms with what they are, and tables, each where there are any."""
+
+    key: str
+    title: str
+    sentences: tuple[str, ...] = ()
+    items: tuple[str, ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()
+    tables: tuple[Table, ...] = ()
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report in one language: what it is, of what, its numbers at a glance, its sections, and what it stands on."""
+
+    language: str
+    product: str
+    title: str
+    numbers: tuple[tuple[str, str], ...]
+    sections: tuple[Section, ...]
+    versions: str
+
+
+def translated(words: Mapping[str, tuple[str, str]], language: str) -> dict[str, str]:
+    """Return the words of one language."""
+    return {key: pair[LANGUAGES.index(language)] for key, pair in words.items()}
+
+
+def as_html(report: Report, other: str) -> str:
+    """Return a report as one file, style included; `other` is where the other language lies."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_FOLDER / "templates"), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    return environment.get_template("report.html").render(
+        t=translated(_WORDS, report.language),
+        report=report,
+        marks=MARKS,
+        other=other,
+        style=(_FOLDER / "static" / "site.css").read_text(encoding="utf-8"),
+    )
+
+
+def as_markdown(report: Report) -> str:
+    """Return a report as Markdown."""
+    return "\n\n".join(_markdown(report)) + "\n"
+
+
+def _markdown(report: Report) -> Iterator[str]:
+    yield f"# {report.product}: {report.title}"
+    if report.numbers:
+        yield "\n".join(f"- {label}: {number}" for label, number in report.numbers)
+    for section in report.sections:
+        yield f"## {section.title}"
+        yield from section.sentences
+        if section.items:
+            yield "\n".join(f"- {item}" for item in section.items)
+        if section.facts:
+            yield "\n".join(f"- **{term}**: {text}" for term, text in section.facts)
+        for table in section.tables:
+            if table.title:
+                yield f"### {table.title}"
+            yield _markdown_table(table)
+            if table.note:
+                yield table.note
+    yield report.versions
+
+
+def _markdown_table(table: Table) -> str:
+    ruler = ["---", *(["---:" if cell.is_number else "---" for cell in table.rows[0][1:]] if table.rows else [])]
+    lines = [list(table.heads), ruler[: len(table.heads)], *([_safe(cell.line) for cell in row] for row in table.rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _safe(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def share(value: float | None, digits: int = 1) -> str:
+    """Return a share as percent; a dash where there is none."""
+    return "—" if value is None else f"{value:.{digits}%}"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Return a number; a dash where there is none."""
+    return "—" if value is None else f"{value:.{digits}f}".replace("-", "−")
+
+
+def measured(figure: Mapping[str, Any] | None, less: Mapping[str, Any] | None, as_share: bool) -> Cell:
+    """Return a figure with its interval below it, marked where its difference to all is of one sign throughout."""
+    if figure is None or figure["value"] is None:
+        return Cell("—")
+    said = share if as_share else number
+    digits = 1 if as_share else 2
+    if figure["low"] is None:
+        return Cell(said(figure["value"], digits))
+    return Cell(
+        said(figure["value"], digits), f"({said(figure['low'], digits)}, {said(figure['high'], digits)})", mark_of(less)
+    )
+
+
+def mark_of(difference: Mapping[str, Any] | None) -> Mark:
+    """Say on which side of zero a difference lies with its whole interval, if on one."""
+    if difference is None or difference["low"] is None:
+        return ""
+    return "above" if difference["low"] > 0 else "below" if difference["high"] < 0 else ""
+
+
+def texts(row: Sequence[str]) -> tuple[Cell, ...]:
+    """Return a row of plain text."""
+    return tuple(Cell(text, is_number=False) for text in row)
