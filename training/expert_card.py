@@ -16,6 +16,7 @@ from data.errors import ConfigurationError, did_you_mean
 
 REFERENCE = Path(__file__).resolve().parent.parent / "data" / "reference"
 _CARD_COLUMNS = ("indicator", "lower", "upper", "missing", "points", "valid_from", "source")
+_BLOCK_ROWS = 20_000
 _CUT_COLUMNS = ("grade", "from_points", "valid_from", "source")
 
 
@@ -35,8 +36,10 @@ class Ranges:
 
     def score(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the points of values; NaN is missing."""
-        points = np.array(self.points)[np.searchsorted(self.edges, values, side="right").clip(0, len(self.edges))]
-        return np.where(np.isnan(values), self.neutral, points)
+        # NaN sorts behind every number, and so has a place of its own.
+        place = np.searchsorted([*self.edges, np.nan], values, side="right")
+        points: NDArray[np.float64] = np.array([*self.points, self.neutral])[place]
+        return points
 
 
 @dataclass(frozen=True)
@@ -64,14 +67,14 @@ class ExpertCard:
     def totals(self, X: NDArray[np.float64]) -> tuple[NDArray[np.float64], tuple[float, ...]]:
         """Return the sum of the points of each row (n,), and the mean points of each indicator.
 
-        Millions of rows need no more than one indicator's points at a time.
+        Block by block: the points of millions of rows at once would take as much memory as the rows.
         """
-        total, means = np.zeros(len(X)), []
-        for i, ranges in enumerate(self.ranges):
-            points = ranges.score(X[:, i])
-            total += points
-            means.append(float(points.mean()))
-        return total, tuple(means)
+        total, sums = np.empty(len(X)), np.zeros(len(self.ranges))
+        for at in range(0, len(X), _BLOCK_ROWS):
+            points = self.points(X[at : at + _BLOCK_ROWS])
+            total[at : at + _BLOCK_ROWS] = points.sum(axis=1)
+            sums += points.sum(axis=0)
+        return total, tuple(float(mean) for mean in sums / len(X))
 
     def as_json(self) -> dict[str, Any]:
         """Return what a manifest keeps."""
