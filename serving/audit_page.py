@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from data.city import City
@@ -13,8 +14,15 @@ from training.audit import UNKNOWN
 from training.audit_selection import VIOLATING_NOT_VISITED, VISITED_NOT_VIOLATING
 
 Content = Mapping[str, Any]
+_Finding = Callable[[Content, Content, Content, str], Iterator[tuple[float, str]]]
 _OWN = ("grade", "probability")
-MOST_FINDINGS = 8
+MOST_FINDINGS = 10
+LEAST_TO_NAME = 20
+"""A group with fewer violations, or fewer rows without, is shown and not named as standing apart."""
+
+MUCH_MORE = 1.25
+"""False alarms are named from so many times those of all on."""
+
 _SHARES = ("inspected", "observed", "predicted", "drawn", "precision", "false_alarms")
 
 
@@ -57,35 +65,58 @@ def period(content: Content, language: str) -> str:
 def findings(content: Content, language: str) -> Iterator[str]:
     """Yield what stands out, in sentences: groups by their whole intervals, who inspects, what draws inspectors."""
     t = words_of(language)
-    apart = sorted(_apart(content, language), key=lambda found: -found[0])
-    yield from [said for _, said in apart[:MOST_FINDINGS]] or [t["nothing"]]
+    apart = [*_farthest_first(content, _rated, language), *_farthest_first(content, _falsely_drawn, language)]
+    yield from apart[:MOST_FINDINGS] or [t["nothing"]]
     for kind in content["kinds"]:
         if kind["is_declared"] and kind["adds"]:
             yield _added(kind, language)
     yield from named_predictors(content, language)
 
 
-def _apart(content: Content, language: str) -> Iterator[tuple[float, str]]:
-    t, percent = words_of(language), max(content["capacities"])
-    for kind in content["kinds"]:
-        of_all = kind["groups"][-1]["figures"]
-        for group in kind["groups"][:-1]:
-            if kind["name"] in _OWN or group["is_small"] or group["group"] == UNKNOWN:
-                continue
-            names = {
-                "kind": kind_name(kind["name"], kind["name_zh"], language),
-                "group": group_name(kind["name"], group["group"], kind["n_others"], language),
-            }
-            ratio, false = group["figures"]["calibration"], group["figures"][f"false_alarms_{percent}"]
-            if ratio["low"] is not None and not ratio["low"] <= 1.0 <= ratio["high"]:
-                key = "more_found" if ratio["low"] > 1.0 else "less_found"
-                shown = {name: number(ratio[name], 2) for name in ("value", "low", "high")}
-                yield abs(ratio["value"] - 1.0), sentence(t[key].format(**names, **shown))
-            less = group["against_all"][f"false_alarms_{percent}"]
-            if mark_of(less) == "above":
-                whole = share(of_all[f"false_alarms_{percent}"]["value"])
-                said = t["more_false"].format(**names, percent=percent, value=share(false["value"]), all=whole)
-                yield less["value"], sentence(said)
+def _farthest_first(content: Content, found: _Finding, language: str) -> list[str]:
+    """Return what a finding says of the groups that stand apart, the farthest first."""
+    said = [
+        one
+        for kind in content["kinds"]
+        for group in kind["groups"][:-1]
+        if kind["name"] not in _OWN
+        and group["group"] != UNKNOWN
+        and min(group["n_violations"], group["n_labelled"] - group["n_violations"]) >= LEAST_TO_NAME
+        for one in found(content, kind, group, language)
+    ]
+    return [sentence for _, sentence in sorted(said, key=lambda one: -one[0])]
+
+
+def _rated(_: Content, kind: Content, group: Content, language: str) -> Iterator[tuple[float, str]]:
+    """Yield how far off the probability of a group is, as the logarithm of a ratio, and a sentence."""
+    ratio = group["figures"]["calibration"]
+    if ratio["low"] is None or ratio["low"] <= 1.0 <= ratio["high"]:
+        return
+    shown = {name: number(ratio[name], 2) for name in ("value", "low", "high")}
+    # A group that only the inspection tells is no trait of the entity, whose risk is rated.
+    key = "found_by" if kind["is_declared"] else "more_found" if ratio["low"] > 1.0 else "less_found"
+    text = words_of(language)[key]
+    yield abs(math.log(ratio["value"])), sentence(text.format(**_names(kind, group, language), **shown))
+
+
+def _falsely_drawn(content: Content, kind: Content, group: Content, language: str) -> Iterator[tuple[float, str]]:
+    """Yield how many times the false alarms of all a group has, as a logarithm, and a sentence."""
+    percent = max(content["capacities"])
+    key = f"false_alarms_{percent}"
+    value, of_all = group["figures"][key]["value"], kind["groups"][-1]["figures"][key]["value"]
+    if mark_of(group["against_all"][key]) == "above" and value >= MUCH_MORE * of_all:
+        text = words_of(language)["more_false"].format(
+            **_names(kind, group, language), percent=percent, value=share(value), all=share(of_all)
+        )
+        yield math.log(value / of_all), sentence(text)
+
+
+def _names(kind: Content, group: Content, language: str) -> dict[str, str]:
+    small = words_of(language)["small_named"] if group["is_small"] else ""
+    return {
+        "kind": kind_name(kind["name"], kind["name_zh"], language),
+        "group": group_name(kind["name"], group["group"], kind["n_others"], language) + small,
+    }
 
 
 def named_predictors(content: Content, language: str) -> Iterator[str]:

@@ -29,10 +29,15 @@ WORDS: dict[str, tuple[str, str]] = {
         "{kind}, {group}: violations are only {value} times what the model expects ({low} to {high}), their risk is "
         "rated too high.",
     ),
+    "found_by": (
+        "{kind}“{group}”：指标相同，查出的违规是模型预测的 {value} 倍（{low} 至 {high}）。",
+        "{kind}, {group}: finds {value} times the violations that the model expects ({low} to {high}).",
+    ),
     "more_false": (
         "{kind}“{group}”：未违规者有 {value} 被排进前 {percent}%，全体为 {all}。",
         "{kind}, {group}: of those without a violation {value} stand in the top {percent}%, of all {all}.",
     ),
+    "small_named": ("（标签少）", " (few labels)"),
     "adds_much": (
         "知道{kind}，AUC 就从 {auc} 升到 {with_group}（差 {low} 至 {high}）：结果有一部分取决于它，而模型看不到它。",
         "Knowing the {kind} lifts the AUC from {auc} to {with_group} (by {low} to {high}): part of a finding hangs on "

@@ -160,8 +160,14 @@ def _group(
         mine_drawn = drawn[figure][:, place]
         one = interval_of(value[place], mine_drawn, n_draws)
         difference = interval_of(value[place] - value[-1], mine_drawn - drawn[figure][:, -1], n_draws)
+        exact = None
         if counted is not None and value[place] in (0.0, 1.0):
-            one = exact_interval(one, float(counted[place]))
+            exact = exact_interval(one, float(counted[place]))
+        if figure == "calibration" and value[place] == 0.0:
+            none = exact_interval(one, float(n_labelled))
+            exact = Interval(0.0, 0.0, none.high / float(values["predicted"][0][place]), one.n_draws)
+        if exact is not None:
+            one = exact
             if value[place] != value[-1]:
                 difference = Interval(difference.value, one.low - value[-1], one.high - value[-1], one.n_draws)
         figures[figure], less[figure] = one.as_json(), difference.as_json()

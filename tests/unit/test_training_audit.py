@@ -102,6 +102,16 @@ def test_none_of_few_is_no_certainty(two_districts):
     assert exact_interval(Interval(1.0, 1.0, 1.0, 50), 5).low == pytest.approx(0.025 ** (1 / 5))
 
 
+def test_a_group_without_any_violation_may_still_have_some_rate():
+    """By hand: none of four leaves up to 1 - 0.025^(1/4), over the mean probability of 0.2."""
+    group = rows([0.2] * 4 + [0.2] * 4, [0] * 4 + [1] * 4, district=["north"] * 4 + ["south"] * 4)
+
+    calibration = audited(group, group)["district"]["north"]["figures"]["calibration"]
+
+    assert (calibration["value"], calibration["low"]) == (0.0, 0.0)
+    assert calibration["high"] == pytest.approx((1 - 0.025 ** (1 / 4)) / 0.2)
+
+
 def test_a_group_with_few_violations_is_said_to_be_small(two_districts):
     by_district = audited(*two_districts, least=3)["district"]
 
