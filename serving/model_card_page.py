@@ -9,7 +9,7 @@ from data.city import City
 from data.schemas import TABLES
 from features.catalogue import load_catalogue
 from serving.audit_page import findings, kind_table, named_predictors
-from serving.audit_wording import group_name, kind_name, sentence
+from serving.audit_wording import kind_name, sentence
 from serving.model_card_wording import LIMITS, PURPOSE, WORDS
 from serving.report_page import Cell, Report, Section, Table, number, share, texts, translated
 from training.audit import UNKNOWN
@@ -196,15 +196,12 @@ def _audit(content: Content, t: Words, language: str) -> Section:
 def _limits(content: Content, t: Words, language: str) -> Section:
     items = list(LIMITS[language])
     small = [
-        f"{kind_name(kind['name'], kind['name_zh'], language)}"
-        f"{'：' if language == 'zh' else ': '}{group_name(kind['name'], group['group'], kind['n_others'], language)}"
+        f"{kind_name(kind['name'], kind['name_zh'], language)} {n}"
         for kind in content["audit"]["kinds"]
-        if kind["name"] not in _OWN and _is_known(kind)
-        for group in kind["groups"]
-        if group["is_small"]
+        if kind["name"] not in _OWN and _is_known(kind) and (n := sum(group["is_small"] for group in kind["groups"]))
     ]
     if small:
-        items.append(t["small_groups"].format(("；" if language == "zh" else "; ").join(small)))
+        items.append(t["small_groups"].format(_list(small, language)))
     return Section("limits", t["limits"], items=tuple(items))
 
 
@@ -232,13 +229,17 @@ def _gate(approval: Content, t: Words) -> Table:
     rows = tuple(
         (
             Cell(row["what"], row.get("said", "")),
-            *(Cell(number(row.get(name), 4)) for name in ("challenger", "champion", "card", "tolerance")),
+            *(Cell(_judged(row.get(name))) for name in ("challenger", "champion", "card", "tolerance")),
             Cell(t[row["verdict"]], is_number=False),
         )
         for row in sorted(approval["gate"], key=lambda row: row["verdict"] == PASSED)
     )
     heads = tuple(t[h] for h in ("what", "its_value", "former_value", "card_value", "tolerance", "verdict"))
     return Table(heads, rows, t["gate"].format(approval["sequence"]))
+
+
+def _judged(value: float | None) -> str:
+    return f"{value:.1e}" if value is not None and 0.0 < abs(value) < 5e-4 else number(value, 4)
 
 
 def _versions(content: Content, t: Words) -> Section:

@@ -153,8 +153,8 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "limits": ("局限", "Limits"),
     "small_groups": (
-        "标签太少、不足以下结论的组：{}。",
-        "Groups with too few labels to judge by: {}.",
+        "标签太少、不足以下结论的组数：{}；审计页上逐一标明。",
+        "Groups with too few labels to judge by, marked on the audit's page: {}.",
     ),
     "approval": ("谁批准的", "Who approved it"),
     "action": ("动作", "What"),

@@ -27,8 +27,9 @@ def test_nothing_is_wider_than_the_screen_and_every_number_has_its_label(browser
     browser.open(f"file://{folder}/{page}.html", width)
 
     too_wide = browser.ask(
-        "[...document.querySelectorAll('main *:not(svg *):not(thead *)')].filter(e => "
-        "e.getBoundingClientRect().right > innerWidth + 0.5).map(e => e.className || e.tagName)"
+        "[...document.querySelectorAll('main *:not(thead, thead *)')].filter(e => e.getBoundingClientRect().right > "
+        "innerWidth - parseFloat(getComputedStyle(document.querySelector('main')).paddingRight) + 0.5)"
+        ".map(e => e.className || e.tagName)"
     )
     labelled = browser.ask("[...document.querySelectorAll('tbody td')].every(cell => cell.dataset.label)")
     sent = [e["params"]["request"]["url"] for e in browser.events if e.get("method") == "Network.requestWillBeSent"]
