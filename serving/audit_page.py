@@ -66,6 +66,9 @@ def findings(content: Content, language: str) -> Iterator[str]:
     """Yield what stands out, in sentences: groups by their whole intervals, who inspects, what draws inspectors."""
     t = words_of(language)
     apart = [*_farthest_first(content, _rated, language), *_farthest_first(content, _falsely_drawn, language)]
+    ratio = content["overall"]["model"]["calibration"]
+    if not ratio["low"] <= 1.0 <= ratio["high"]:
+        yield t["all_found"].format(**{name: number(ratio[name], 2) for name in ("value", "low", "high")})
     yield from apart[:MOST_FINDINGS] or [t["nothing"]]
     for kind in content["kinds"]:
         if kind["is_declared"] and kind["adds"]:

@@ -29,6 +29,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "{kind}, {group}: violations are only {value} times what the model expects ({low} to {high}), their risk is "
         "rated too high.",
     ),
+    "all_found": (
+        "全体：实际违规是模型预测的 {value} 倍（{low} 至 {high}）。",
+        "All together: violations are {value} times what the model expects ({low} to {high}).",
+    ),
     "found_by": (
         "{kind}“{group}”：指标相同，查出的违规是模型预测的 {value} 倍（{low} 至 {high}）。",
         "{kind}, {group}: finds {value} times the violations that the model expects ({low} to {high}).",

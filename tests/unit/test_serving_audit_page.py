@@ -109,7 +109,8 @@ def test_what_stands_out_comes_first_and_in_words(report):
     first = report.sections[0]
 
     assert first.key == "findings"
-    assert first.items[0].startswith("Industry, Accommodation and catering: violations are ")
+    assert first.items[0] == "All together: violations are 0.70 times what the model expects (0.60 to 0.80)."
+    assert first.items[1].startswith("Industry, Accommodation and catering: violations are ")
     assert any(item.startswith("Knowing the inspector, the AUC goes from ") for item in first.items)
 
 
