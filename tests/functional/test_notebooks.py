@@ -19,6 +19,7 @@ def test_a_notebook_runs_and_shows_pictures(path, demo_settings, monkeypatch):
     monkeypatch.setenv("QIANFEN_VAR", str(demo_settings.var))
     monkeypatch.setenv("QIANFEN_CITY", "synthetic")
     notebook = jupytext.read(path)
+    before = _files(demo_settings.var / "cities")
 
     nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
 
@@ -28,7 +29,14 @@ def test_a_notebook_runs_and_shows_pictures(path, demo_settings, monkeypatch):
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert not [o for o in outputs if o.output_type == "error"]
     assert sum("image/png" in o.get("data", {}) for o in outputs) >= 2
+    assert _files(demo_settings.var / "cities") == before
 
 
 def test_there_are_notebooks():
-    assert len(NOTEBOOKS) >= 2
+    assert len(NOTEBOOKS) >= 6
+
+
+def _files(folder: Path) -> dict[str, tuple[int, int]]:
+    """Return size and time of what a city is made of: a notebook reads it only."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != ".lock")
+    return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in files}
