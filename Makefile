@@ -43,7 +43,7 @@ serve: install ## Serve the newest grades of CITY: review pages and POST /v1/sco
 	@$(BIN)/qianfen serve $(CITY)
 
 test: install ## Run the tests
-	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
+	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: install ## Lint, format, types, walls
 	@$(BIN)/ruff check .

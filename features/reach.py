@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import ibis
 import ibis.expr.types as ir
 
 from features.declaration import Indicator
@@ -99,8 +100,7 @@ _RATES: dict[str, Callable[[Values], Rate]] = {
 
 def rate_in(indicator: Indicator) -> Rate | None:
     """Return the rate of others that is in an indicator's value; None where there is none."""
-    counts_only = indicator.name == "person_linked_violations" and not indicator.values["strength"]
-    if indicator.name not in _RATES or counts_only:
+    if indicator.name not in _RATES or _counts_only(indicator):
         return None
     return _RATES[indicator.name](indicator.values)
 
@@ -114,13 +114,20 @@ def within_reach(indicator: Indicator, tables: Tables, entity_id: str) -> dict[s
         Tables as of one date, `entities` being the active population.
     """
     if indicator.name in _BEYOND_ITS_OWN:
-        return _BEYOND_ITS_OWN[indicator.name](tables, entity_id)
+        reached = _BEYOND_ITS_OWN[indicator.name](tables, entity_id)
+        # A count asks for no industry, so the register does not bear on it.
+        unread = {"entities"} if _counts_only(indicator) else set()
+        return {name: t.filter(ibis.literal(False)) if name in unread else t for name, t in reached.items()}
     return {name: _own(tables[name], entity_id) for name in indicator.tables}
 
 
 def looks_beyond(indicator: Indicator) -> bool:
     """Say whether records of others than the entity bear on its value."""
     return indicator.name in _BEYOND_ITS_OWN or rate_in(indicator) is not None
+
+
+def _counts_only(indicator: Indicator) -> bool:
+    return indicator.name == "person_linked_violations" and not indicator.values["strength"]
 
 
 def _own(table: ir.Table, entity_id: str) -> ir.Table:
