@@ -88,7 +88,8 @@ CityWriter = Callable[..., Path]
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Settings whose everything lies below the test's own folder."""
-    return Settings.from_environment({"QIANFEN_VAR": str(tmp_path / "var"), "QIANFEN_THREADS": "2"})
+    real = {name: value for name, value in os.environ.items() if name == "QIANFEN_REAL_DATA"}
+    return Settings.from_environment({**real, "QIANFEN_VAR": str(tmp_path / "var"), "QIANFEN_THREADS": "2"})
 
 
 @pytest.fixture

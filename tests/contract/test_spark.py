@@ -41,7 +41,7 @@ def quiet(_message: str) -> None:
 def on_spark(spark: Any, records: Records) -> Any:
     from features.spark import SparkRecords
 
-    return SparkRecords(records.tables, records.records_id, records.n_records, spark)
+    return SparkRecords(records.tables, records.records_id, records.n_records, spark, records.indicator_parameters)
 
 
 def rows(matrix: pa.Table) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
 from dataclasses import replace
 from datetime import date
@@ -47,7 +48,7 @@ def city():
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory):
-    here = Settings.from_environment({"QIANFEN_VAR": str(tmp_path_factory.mktemp("beijing"))})
+    here = Settings.from_environment(os.environ | {"QIANFEN_VAR": str(tmp_path_factory.mktemp("beijing"))})
     if here.real_data is None:
         pytest.skip("the real records are not here: set QIANFEN_REAL_DATA to the folder that holds them")
     return here

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import duckdb
 import pytest
 
@@ -23,7 +25,7 @@ def city():
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory):
-    here = Settings.from_environment({"QIANFEN_VAR": str(tmp_path_factory.mktemp("chicago"))})
+    here = Settings.from_environment(os.environ | {"QIANFEN_VAR": str(tmp_path_factory.mktemp("chicago"))})
     if here.real_data is None:
         pytest.skip("the real records are not here: set QIANFEN_REAL_DATA to the folder that holds them")
     return here

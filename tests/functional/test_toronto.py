@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import date
 
 import duckdb
@@ -33,7 +34,7 @@ def city():
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory):
-    here = Settings.from_environment({"QIANFEN_VAR": str(tmp_path_factory.mktemp("toronto"))})
+    here = Settings.from_environment(os.environ | {"QIANFEN_VAR": str(tmp_path_factory.mktemp("toronto"))})
     if here.real_data is None:
         pytest.skip("the real records are not here: set QIANFEN_REAL_DATA to the folder that holds them")
     return here

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from datetime import date
 
@@ -101,7 +102,7 @@ def test_only_the_audit_reads_what_is_declared_for_it():
 
 
 def test_the_inspector_of_a_canvass_inspection_is_found_in_the_real_records(tmp_path):
-    here = Settings.from_environment({"QIANFEN_VAR": str(tmp_path)})
+    here = Settings.from_environment(os.environ | {"QIANFEN_VAR": str(tmp_path)})
     if here.real_data is None:
         pytest.skip("the real records are not here: set QIANFEN_REAL_DATA to the folder that holds them")
     keys = pd.DataFrame({"entity_id": ["2234228", "none"], "as_of_date": pd.to_datetime([date(2014, 9, 3)] * 2)})
