@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from data.declarations import Section
 
 
-class Gate(BaseModel):
+class Gate(Section):
     """Tolerances of `qianfen promote`; docs/promotion.md. A difference beyond its tolerance refuses."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     roc_auc: float = Field(default=0.01, ge=0, description="most that the AUC may fall")
     precision_at_5_percent: float = Field(default=0.05, ge=0, description="most that precision at 5% may fall")

@@ -13,7 +13,7 @@ import ibis
 import ibis.expr.types as ir
 
 from features.outlook import STAYS, Ageing, Remedy
-from features.parameters import Parameter, Phrases, Values, in_force, said
+from features.parameters import Parameter, Phrases, Values, said, values_in_force
 from features.point_in_time import known_schemas
 
 DIMENSIONS = {
@@ -165,7 +165,7 @@ def indicator(
 
     def declare(formula: Formula) -> Indicator:
         def made_with(given: Mapping[str, Values]) -> Indicator:
-            values = in_force(declared, formula.__name__, given)
+            values = values_in_force(declared, formula.__name__, given)
             description = {"description": inspect.cleandoc(formula.__doc__ or "")}
             made = {**texts, **description, **fixed, **(varying(values) if varying else {})}
             phrases = {name: declared[name].phrase(value) for name, value in values.items()}

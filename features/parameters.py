@@ -17,7 +17,7 @@ Values = Mapping[str, float]
 Phrases = Mapping[str, tuple[str, str]]
 """What texts say for a name in braces, in English and in Chinese."""
 
-DAYS_PER_YEAR = 365
+_YEAR_DAYS = 365
 _YEARS_ZH = {1: "一年", 2: "两年", 3: "三年", 4: "四年", 5: "五年", 6: "六年", 8: "八年", 10: "十年"}
 
 
@@ -70,13 +70,15 @@ class Parameter:
 
 def period(days: float) -> tuple[str, str]:
     """Return a number of days in words, in English and in Chinese: whole years where it is so many."""
-    years, rest = divmod(days, DAYS_PER_YEAR)
+    years, rest = divmod(days, _YEAR_DAYS)
     if rest or not years:
         return f"{days:g} day{'' if days == 1 else 's'}", f" {days:g} 天"
     return f"{years:g} year{'' if years == 1 else 's'}", _YEARS_ZH.get(int(years), f" {years:g} 年")
 
 
-def in_force(parameters: Mapping[str, Parameter], indicator: str, given: Mapping[str, Values]) -> dict[str, float]:
+def values_in_force(
+    parameters: Mapping[str, Parameter], indicator: str, given: Mapping[str, Values]
+) -> dict[str, float]:
     """Return the values in force for an indicator: what a city gave, at the parameter's owner, else the defaults.
 
     Parameters

@@ -84,9 +84,11 @@ def decayed_failures(checks: ir.Table, half_life_days: float, **gravity: Any) ->
     """Return (as_of_date, entity_id, n_failed, n): failed and all checks with a known result, weighted by age."""
     weighted = checks.filter(checks.failed.notnull())
     weighted = weighted.mutate(weight=decay(age_days(weighted), half_life_days))
-    failed = weighted.weight * counts(weighted, **gravity)
-    if is_neutral(gravity):
-        failed = ibis.ifelse(weighted.failed, weighted.weight, 0.0)
+    failed = (
+        ibis.ifelse(weighted.failed, weighted.weight, 0.0)
+        if is_neutral(gravity)
+        else weighted.weight * counts(weighted, **gravity)
+    )
     return weighted.group_by("as_of_date", "entity_id").agg(
         n_failed=exact_sum(failed).cast("float64"), n=exact_sum(weighted.weight).cast("float64")
     )

@@ -115,9 +115,8 @@ def within_reach(indicator: Indicator, tables: Tables, entity_id: str) -> dict[s
     """
     if indicator.name in _BEYOND_ITS_OWN:
         reached = _BEYOND_ITS_OWN[indicator.name](tables, entity_id)
-        # A count asks for no industry, so the register does not bear on it.
-        unread = {"entities"} if _counts_only(indicator) else set()
-        return {name: t.filter(ibis.literal(False)) if name in unread else t for name, t in reached.items()}
+        unread = _unread(indicator)
+        return {name: t.filter(ibis.literal(False)) if name == unread else t for name, t in reached.items()}
     return {name: _own(tables[name], entity_id) for name in indicator.tables}
 
 
@@ -128,6 +127,14 @@ def looks_beyond(indicator: Indicator) -> bool:
 
 def _counts_only(indicator: Indicator) -> bool:
     return indicator.name == "person_linked_violations" and not indicator.values["strength"]
+
+
+def _unread(indicator: Indicator) -> str | None:
+    """Return the table that a formula names and does not read with the values in force."""
+    if indicator.name != "person_linked_violations":
+        return None
+    # A count asks for no industry, and a rate of inspections for no penalty.
+    return "entities" if _counts_only(indicator) else "penalties"
 
 
 def _own(table: ir.Table, entity_id: str) -> ir.Table:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +93,7 @@ class SparkRecords:
     records_id: str
     n_records: int
     session: SparkSession
-    indicator_parameters: Mapping[str, Values] = field(default_factory=dict)
+    indicator_parameters: Mapping[str, Values]
 
     def connect(self, threads: int | None = None) -> Any:
         """Return an Ibis backend with one view for each mapped table. How many threads run is for Spark to say."""

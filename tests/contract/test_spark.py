@@ -146,7 +146,7 @@ def test_tables_are_found_by_uri_and_the_matrix_is_written_to_one(
     tables = random_tables(n_rows=200)
     records = write_records(entities=tables["entities"], penalties=tables["penalties"])
     uris = {name: path.as_uri() for name, path in records.tables.items()}
-    there = SparkRecords(uris, records.records_id, records.n_records, spark)
+    there = SparkRecords(uris, records.records_id, records.n_records, spark, records.indicator_parameters)
 
     build_matrix(there, [AS_OF_DATE]).to_parquet((tmp_path / "matrix").as_uri())
 
