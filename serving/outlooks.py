@@ -47,7 +47,7 @@ class WayReply(_Declared):
     effort: float = Field(description="Declared effort of the steps; 90 days of waiting count 1.")
     values: list[ChangeReply] = Field(description="Every indicator whose value is another one in the end.")
     points: float = Field(description="Points of these values, as the model scores them.")
-    grade: str = Field(description="Grade of those points.")
+    grade: str = Field(description="Grade of those points, after all vetoes.")
 
 
 class TargetReply(_Declared):
@@ -57,7 +57,7 @@ class TargetReply(_Declared):
     before: float = Field(description="Value as of the date.")
     at_most: float = Field(description="Highest value at which the grade is reached, all others as they are.")
     points: float = Field(description="Points with that value, as the model scores them.")
-    grade: str = Field(description="Grade of those points.")
+    grade: str = Field(description="Grade of those points, after all vetoes.")
     sentence_zh: str = Field(description="The finding in Chinese.")
     sentence_en: str = Field(description="The finding in English.")
 
@@ -179,7 +179,7 @@ def _asking(catalogue: Catalogue, not_asked: Sequence[str]) -> Catalogue:
 
 
 def _vetoed(stands: tuple[str, str], found: Outlook, finding: tuple[str, str]) -> tuple[str, str]:
-    """Say that a veto stands, and then what points can come to where they too are too many."""
+    """Say that a veto stands, and then what points can come to."""
     if found.below_points is not None and found.points < found.below_points:
         below = f"{found.below_points:,g}"
         finding = (
@@ -187,13 +187,39 @@ def _vetoed(stands: tuple[str, str], found: Outlook, finding: tuple[str, str]) -
             f"Its points are below {below} already. Up to three changes that the entity can make itself, with up to "
             "three years of waiting, do not lift this.",
         )
+    elif found.best is not None and found.below_points is not None and found.best.points < found.below_points:
+        # Points alone could come to the better grade: what keeps it from there is the veto.
+        fewest = f"{found.best.points:,.1f}"
+        finding = (
+            f"主体自身的改变（至多三项）与至多三年的等待可使分数降至 {fewest} 分，但不能解除这一限制。",
+            "Up to three changes that the entity can make itself, with up to three years of waiting, can bring its "
+            f"points to {fewest}, but do not lift this.",
+        )
     return stands[0] + finding[0], f"{stands[1]} {finding[1]}"
+
+
+def _lifting(n_ways: int, below: str, grade: str) -> tuple[str, str]:
+    """Say that ways lift a veto, where points are few enough already."""
+    if n_ways == 1:
+        return (
+            f"以下办法能解除等级限制，达到 {grade} 级（分数已低于 {below} 分）；已按届时数值用模型重新计分核实。",
+            f"This lifts the veto, to grade {grade}; its points are below {below} already. It was scored by the model "
+            "with the values that the entity would then have.",
+        )
+    return (
+        f"以下任一办法都能解除等级限制，达到 {grade} 级（分数已低于 {below} 分）；"
+        "每个办法都按届时数值用模型重新计分核实过。",
+        f"Each of these lifts the veto, to grade {grade}; its points are below {below} already. Each was scored by the "
+        "model with the values that the entity would then have.",
+    )
 
 
 def _finding(found: Outlook) -> tuple[str, str]:
     if found.next_grade is None or found.below_points is None:
         return "已是风险最低的等级，没有更好的等级。", "It has the best grade; there is none better to reach."
     below, grade = f"{found.below_points:,g}", found.next_grade
+    if found.veto and found.ways and found.points < found.below_points:
+        return _lifting(len(found.ways), below, grade)
     if len(found.ways) == 1:
         return (
             f"以下办法能使风险分低于 {below} 分，达到 {grade} 级；已按届时数值用模型重新计分核实。",

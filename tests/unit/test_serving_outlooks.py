@@ -24,6 +24,7 @@ from serving.scoring import Scorer
 from serving.site import create_site
 from serving.wording import words
 from training.expert_card import CutPoints
+from training.vetoes import Veto
 
 CATALOGUE = load_catalogue()
 ASKER = Asker("test", "", "")
@@ -159,6 +160,48 @@ def test_passed_inspections_are_told_as_the_model_scores_them(scorer):
     assert scorer.model.score(row).points[0] == outlook.target.points < points - 0.5
     assert f"a rate of failed inspections of {outlook.target.at_most:.1%}, now 90.0%" in outlook.target.sentence_en
     assert f"检查不合格率由 90.0% 降至 {outlook.target.at_most:.1%}" in outlook.target.sentence_zh
+
+
+def held_by(model, indicator, above_points, **values):
+    """Return the outlook of values that a veto holds at C, where C begins so far above their points."""
+    reply = {
+        "entity_id": "E07",
+        "as_of_date": "2020-12-31",
+        "contributions": [{"value": values.get(name)} for name in CATALOGUE.names],
+    }
+    points = Outlooks(CATALOGUE, model).outlook(reply)["points"]
+    cuts = CutPoints(("A", "B", "C"), (0.0, 1.0, points + above_points), "2021-01-01", "test")
+    veto = Veto("held", indicator, 0.01, "C", "有此记录", "it is on record", "2021-01-01", "test")
+    held = dataclasses.replace(model, cut_points=cuts, declared_vetoes=(veto,))
+    return OutlookReply.model_validate(Outlooks(CATALOGUE, held).outlook(reply))
+
+
+@pytest.fixture
+def card_model(graded_city):
+    return dataclasses.replace(graded_city.model, kind="expert_card", booster=None)
+
+
+def test_where_points_could_come_below_but_a_veto_stands_it_says_so(card_model):
+    outlook = held_by(card_model, "serious_dishonesty", -1.0, serious_dishonesty=1.0, penalties=1.6)
+
+    assert (outlook.grade, outlook.ways) == ("C", [])
+    assert outlook.best.points < outlook.below_points <= outlook.points
+    fewest = f"{outlook.best.points:,.1f}"
+    assert f"can bring its points to {fewest}, but do not lift this." in outlook.sentence_en
+    assert outlook.sentence_zh.endswith(f"与至多三年的等待可使分数降至 {fewest} 分，但不能解除这一限制。")
+    assert "below" not in outlook.sentence_en
+    assert "不能使风险分低于" not in outlook.sentence_zh
+
+
+def test_where_points_are_few_enough_a_way_is_said_to_lift_the_veto(card_model):
+    outlook = held_by(card_model, "abnormal_listing", 5.0, abnormal_listing=20.0)
+
+    assert outlook.grade == "C"
+    assert outlook.points < outlook.below_points
+    assert [way.grade for way in outlook.ways] == ["B"]
+    below = f"{outlook.below_points:,g}"
+    assert outlook.sentence_en.startswith(f"This lifts the veto, to grade B; its points are below {below} already.")
+    assert outlook.sentence_zh.startswith(f"以下办法能解除等级限制，达到 B 级（分数已低于 {below} 分）；")
 
 
 def test_nobody_is_asked_for_what_the_city_does_not_ask(scorer):
