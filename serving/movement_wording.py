@@ -50,8 +50,18 @@ _WORDS: dict[str, tuple[str, str]] = {
     "entered": ("{who}  新增：{points:.1f} 分，{grade} 级", "{who}  entered with {points:.1f} points, grade {grade}"),
     "left": ("{who}  退出：原为 {points:.1f} 分，{grade} 级", "{who}  left; it had {points:.1f} points, grade {grade}"),
     "veto_both": ("等级两次都受限制：{after}", "A veto holds the grade both times: {after}"),
-    "veto_before": ("前次等级受限制，现已解除：{before}", "A veto held the grade before, and does no longer: {before}"),
-    "veto_after": ("等级自本次起受限制：{after}", "A veto holds the grade from now on: {after}"),
+    "veto_each": (
+        "等级两次都受限制：前次：{before}；本次：{after}",
+        "A veto holds the grade both times: before, {before}; now, {after}",
+    ),
+    "veto_before": (
+        "前次等级因此受限制：{before}；本次等级即按分数所得",
+        "A veto held the grade before: {before}. The grade now is that of the points",
+    ),
+    "veto_after": (
+        "本次等级因此受限制：{after}；前次等级即按分数所得",
+        "A veto holds the grade now: {after}. The grade before was that of the points",
+    ),
     "from_to": ("{old} → {new}", "{old} -> {new}"),
     "as_before": ("{fact}，与前次相同（受其他指标影响）", "{fact}, as before; other indicators bear on it"),
     "as_before_mixed": (

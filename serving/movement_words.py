@@ -53,8 +53,10 @@ class MovementWords:
         sides = {side: row[f"veto_{side}"] for side in ("before", "after") if row[f"veto_{side}"]}
         if not sides:
             return ""
-        key = "veto_both" if len(sides) == 2 else f"veto_{next(iter(sides))}"
-        return self._say(key, **{side: reasons[name][self._language] for side, name in sides.items()})
+        said = {side: reasons[name][self._language] for side, name in sides.items()}
+        if len(said) == 1:
+            return self._say(f"veto_{next(iter(said))}", **said)
+        return self._say("veto_both" if said["before"] == said["after"] else "veto_each", **said)
 
     def worsened(self, most: int) -> Iterator[str]:
         """Yield the entities whose points rose most, each with what moved it most."""

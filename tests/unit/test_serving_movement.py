@@ -355,6 +355,34 @@ def test_a_grade_that_a_veto_moved_is_told_apart_from_the_points(graded_city):
         )
         for language in ("zh", "en")
     }
-    assert "等级自本次起受限制：有行政处罚" in said["zh"]
-    assert "A veto holds the grade from now on: it was fined" in said["en"]
+    assert "本次等级因此受限制：有行政处罚；前次等级即按分数所得" in said["zh"]
+    assert "A veto holds the grade now: it was fined. The grade before was that of the points" in said["en"]
     assert sum(n for old, news in movement.manifest["transitions"].items() for new, n in news.items() if old != new) > 0
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "zh", "en"),
+    [
+        ("", "", "", ""),
+        (
+            "fined", "", "前次等级因此受限制：有行政处罚；本次等级即按分数所得",
+            "A veto held the grade before: it was fined. The grade now is that of the points",
+        ),
+        ("fined", "fined", "等级两次都受限制：有行政处罚", "A veto holds the grade both times: it was fined"),
+        (
+            "fined", "listed", "等级两次都受限制：前次：有行政处罚；本次：有失信记录",
+            "A veto holds the grade both times: before, it was fined; now, it is listed",
+        ),
+    ],
+)  # fmt: skip
+def test_vetoes_are_told_as_what_changed_each_grade(moved, before, after, zh, en, graded_city):
+    movement = moved([graded("E1", (1.0, 0.0), (0.0, 0.0))], [graded("E1", (1.0, 0.0), (0.0, 0.0))])
+    reasons = {
+        "fined": {"zh": "有行政处罚", "en": "it was fined"},
+        "listed": {"zh": "有失信记录", "en": "it is listed"},
+    }
+    told = dataclasses.replace(movement, manifest=movement.manifest | {"vetoes": reasons})
+
+    for language, expected in (("zh", zh), ("en", en)):
+        words = MovementWords(graded_city.city, graded_city.settings, told, language)
+        assert words.of_vetoes({"veto_before": before, "veto_after": after}) == expected
