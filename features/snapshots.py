@@ -28,7 +28,7 @@ ROWS_IN_A_GROUP = 20_000
 """Rows of a Parquet row group: a look-up of one entity decodes one group."""
 
 # What shapes a matrix beside the records and the formulas in the catalogue's hash.
-_CODE = ("features.point_in_time", "features.matrix", "features.panel", "features.sharing")
+CODE = ("features.point_in_time", "features.matrix", "features.panel", "features.sharing")
 
 
 _RowsIn = Callable[[Path], Iterator[pa.RecordBatch]]
@@ -245,9 +245,7 @@ def _share_missing(matrix: pq.FileMetaData) -> dict[str, float]:
 
 def _snapshot_id(records: Records, what: str, settings: Settings) -> str:
     # Engines agree within 1e-9, and not to the last bit: each has its own snapshot.
-    return fingerprint(
-        records.records_id, what, settings.engine, catalogue_of(records).hash, source_fingerprint(*_CODE)
-    )
+    return fingerprint(records.records_id, what, settings.engine, catalogue_of(records).hash, source_fingerprint(*CODE))
 
 
 def _home(records: Records, settings: Settings) -> Path:

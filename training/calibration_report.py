@@ -20,7 +20,7 @@ from data.files import read_json, write_json
 from data.settings import Settings
 from training.additive import AdditiveModel
 from training.bootstrap import LEVEL, draw_weights
-from training.calibration import fit_logistic, sigmoid
+from training.calibration import fit_intercept, sigmoid
 from training.calibration_metrics import bins_of, brier_parts, rates, smooth_calibration_error
 from training.calibration_plots import save_calibration_plots
 from training.calibrators import CALIBRATORS, shifted
@@ -113,8 +113,7 @@ def calibrated_ways(model: AdditiveModel, calibration: Rows, X: Floats) -> dict[
     so that what is compared is the form of the curve.
     """
     fitted_on, raw = model.raw_score(calibration.X), model.raw_score(X)
-    intercept, _ = fit_logistic(fitted_on, calibration.y, calibration.weight)
-    shift = model.platt[0] - intercept
+    shift = -fit_intercept(model.log_odds(calibration.X), calibration.y, calibration.weight)
     ways = {"uncalibrated": sigmoid(raw), ADDITIVE: sigmoid(model.log_odds(X))}
     for name in CALIBRATORS:
         if name != ADDITIVE:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date
 from pathlib import Path
 from typing import Literal
@@ -40,11 +41,12 @@ class Search(Section):
 
     @model_validator(mode="after")
     def _one_kind(self) -> Search:
-        is_range = self.low is not None and self.high is not None
-        if is_range == bool(self.choices) or (self.choices and self.log):
+        ends = (self.low is not None) + (self.high is not None)
+        if ends != (0 if self.choices else 2) or (self.choices and self.log):
             raise ValueError("give low and high, or choices")
-        if self.low is not None and self.high is not None and not (0 if self.log else self.low) <= self.low < self.high:
-            raise ValueError("low must lie below high, and not below 0 where log is true")
+        above = 0 if self.log else -math.inf
+        if self.low is not None and self.high is not None and not above < self.low < self.high:
+            raise ValueError("low must lie below high, and above 0 where log is true")
         return self
 
 

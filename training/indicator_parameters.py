@@ -83,6 +83,12 @@ class Learned:
     trials: tuple[dict[str, Any], ...]
 
 
+def study_folds(study: ParameterStudy, city: City) -> tuple[Fold, ...]:
+    """Return the folds of a study; ConfigurationError where they find no room or reach the city's test."""
+    check_split(city)
+    return temporal_folds(city, **dict(study.folds))
+
+
 def learn_parameters(
     study: ParameterStudy, city: City, records: Records, settings: Settings, progress: Progress = print
 ) -> Learned:
@@ -95,8 +101,7 @@ def learn_parameters(
     LabelError
         Where the labels of a fold are too few or of one class.
     """
-    check_split(city)
-    folds = temporal_folds(city, **dict(study.folds))
+    folds = study_folds(study, city)
     start: Given = study.start(city)
     records = replace(records, indicator_parameters=start)
     rows = fold_rows(city.model_copy(update={"indicators": start}), records, folds, settings, progress)

@@ -13,8 +13,9 @@ from data.progress import Progress
 from data.records import Records
 from data.settings import Settings
 from features.catalogue import catalogue_of
+from features.snapshots import CODE
 from training.fitting import Recipe
-from training.indicator_parameters import Learned, Trial, learn_parameters
+from training.indicator_parameters import Learned, Trial, learn_parameters, study_folds
 from training.parameter_study import ParameterStudy
 from training.splits import Stage
 
@@ -39,12 +40,14 @@ def study_result(
             f"The city of {study.folder / study.name}.toml must be '{city.name}', which lies beside it, got "
             f"'{study.city}'. Correct it, or move the file."
         )
+    folds = study_folds(study, city)
     recipe = Recipe.of(city, settings.threads)
     lightgbm = {name: value for name, value in recipe.lightgbm.items() if name != "num_threads"}
     start = city.model_copy(update={"indicators": study.start(city)})
     study_id = fingerprint(
-        study.model_dump(mode="json"), records.records_id, catalogue_of(start).hash, str(city.label), str(city.cohort),
-        lightgbm, recipe.num_boost_round, source_fingerprint(*_CODE),
+        study.model_dump(mode="json"), [str(fold) for fold in folds], records.records_id, settings.engine,
+        catalogue_of(start).hash, str(city.label), str(city.cohort), recipe.card.as_json(), lightgbm,
+        recipe.num_boost_round, source_fingerprint(*_CODE, *CODE),
     )  # fmt: skip
     path = settings.var / "cities" / city.name / "parameters" / f"{study.name}-{study_id}.json"
     if path.is_file():

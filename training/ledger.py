@@ -214,7 +214,8 @@ def succession(chain: Sequence[Entry]) -> list[str]:
     line: list[str] = []
     for entry in chain:
         if entry.action == ROLLED_BACK and entry.model_version in line:
-            del line[line.index(entry.model_version) + 1 :]
+            # The last time that it was champion: it may have been so before.
+            del line[len(line) - line[::-1].index(entry.model_version) :]
         elif entry.model_version not in line[-1:]:
             line.append(entry.model_version)
     return line

@@ -62,6 +62,7 @@ _CODE = (
     "training.evaluation",
     "training.artifact",
     "training.bootstrap",
+    "training.groups",
     "training.importance",
     "training.plots",
     "training.shap_plots",
@@ -110,7 +111,7 @@ def train_city(
         {stage: r.snapshot_ids for stage, r in rows.items()}, reference.snapshot_id, records.records_id,
         catalogue_of(city).hash, str(city.label), str(city.cohort), str(city.selection), str(city.split),
         str(city.model), recipe.card.as_json(), recipe.cut_points.as_json(), recipe.vetoes.as_json(),
-        str(city.scale.fitted),
+        str(city.scale.fitted), city.gate.group_labels_of_each_class,
         source_fingerprint(*_CODE), experiment,
     )  # fmt: skip
     kept = None if re_anchor else champion_scale(city, settings)

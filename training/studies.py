@@ -38,6 +38,7 @@ DRAWS = 200
 _LOGGED = "mlflow.json"
 _CODE = (
     "training.labels",
+    "training.splits",
     "training.folds",
     "training.rows",
     "training.inspection_chance",
@@ -48,7 +49,11 @@ _CODE = (
     "training.model",
     "training.metrics",
     "training.objectives",
+    "training.additive",
+    "training.scale",
+    "training.bootstrap",
     "training.tuning",
+    "training.studies",
 )
 
 
@@ -82,9 +87,8 @@ class Tuned:
         parameters = {**self.result["parameters"]}
         rounds = parameters.pop(ROUNDS)
         seed = self.result["declared"]["seed"]
-        return city.model_copy(
-            update={"model": Model(seed=seed, parameters=parameters | UNFILTERED, num_boost_round=rounds)}
-        )
+        found = {"seed": seed, "parameters": parameters | UNFILTERED, "num_boost_round": rounds}
+        return city.model_copy(update={"model": city.model.model_copy(update=found)})
 
 
 def tune(experiment: Experiment, city: City, records: Records, settings: Settings, progress: Progress = print) -> Tuned:
@@ -104,7 +108,7 @@ def tune(experiment: Experiment, city: City, records: Records, settings: Setting
     study_id = fingerprint(
         experiment.model_dump(mode="json"), [str(fold) for fold in folds], records.records_id, catalogue_of(city).hash,
         [part.snapshot_ids for fold in rows for part in (fold.train, fold.test)], str(city.label), str(city.cohort),
-        str(city.selection), str(city.model), recipe.card.as_json(), recipe.cut_points.as_json(),
+        str(city.selection), str(city.split), str(city.model), recipe.card.as_json(), recipe.cut_points.as_json(),
         source_fingerprint(*_CODE),
     )  # fmt: skip
     folder = _home(city, settings) / f"{experiment.name}-{study_id}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,9 +13,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from data.errors import LabelError
-from training.calibration import sigmoid
+from training.calibration import fit_intercept, sigmoid
 from training.calibration_metrics import SmoothedResiduals, bins_of, brier_parts, smooth_calibration_error
-from training.calibration_report import Evidence, judged
+from training.calibration_report import Evidence, calibrated_ways, judged
 from training.calibrators import CALIBRATORS, shifted
 
 
@@ -100,6 +101,21 @@ def test_a_score_of_two_values_is_calibrated_by_all():
 
     for name, calibrator in CALIBRATORS.items():
         assert calibrator(raw, y, None)(np.array([0.0, 1.0])) == pytest.approx([0.25, 0.75], abs=1e-5), name
+
+
+@pytest.mark.parametrize(("slope", "moved"), [(1.0, 0.0), (0.5, 0.0), (1.0, 0.7)])
+def test_the_other_calibrations_are_moved_as_the_models_own_was(slope, moved):
+    # given: a model whose slope need not be that of the calibration rows, moved to another level
+    rng = np.random.default_rng(3)
+    raw = rng.normal(size=5_000)
+    rows = SimpleNamespace(X=raw[:, None], y=labels_of(sigmoid(-1.0 + raw), rng), weight=None)
+    level = fit_intercept(slope * raw, rows.y) + moved
+    model = SimpleNamespace(raw_score=lambda X: X[:, 0], log_odds=lambda X: level + slope * X[:, 0])
+
+    ways = calibrated_ways(model, rows, rows.X)
+
+    means = {name: np.mean(p) for name, p in ways.items() if name not in ("uncalibrated", "platt")}
+    assert all(abs(mean - np.mean(shifted(sigmoid(-1.0 + raw), moved))) < 0.02 for mean in means.values()), means
 
 
 def test_a_shift_moves_log_odds_and_leaves_certainty():

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from data.city import Period, load_city
-from data.errors import LabelError, RegistryError
+from data.errors import ConfigurationError, LabelError, RegistryError
 from features.catalogue import load_catalogue
 from serving.commands.rivals import write_pages
 from training.bootstrap import interval
@@ -294,3 +294,10 @@ def test_a_page_gets_the_long_tables_the_short_one_or_both(contents, tmp_path):
     assert text.startswith(f"# Toronto\n{marks[0]}\n\n**oracle (knows) ranks better")
     assert text.endswith(f"{marks[1]}\nBy hand.")
     assert "Brier" not in text
+
+
+def test_a_split_that_leaks_is_refused_before_anything_is_read(settings):
+    city = load_city("synthetic")
+    late = city.split.model_copy(update={"calibration": city.split.test})
+    with pytest.raises(ConfigurationError, match="must begin on"):
+        build_comparison(city.model_copy(update={"split": late}), None, settings, print)

@@ -80,6 +80,8 @@ def test_the_three_cities_have_a_study_of_their_own():
         (("num_leaves = {", "learning_rate = {"), "must fix learning_rate or search it, it does both"),
         (("high = 8", "high = 2"), "low must lie below high.* got"),
         (("low = 2, high = 8", "low = 2"), "give low and high, or choices"),
+        (("low = 2, high = 8", "choices = [2, 8], low = 2"), "give low and high, or choices"),
+        (("low = 2, high = 8", "low = 0, high = 8, log = true"), "above 0 where log is true"),
         (('"roc_auc"', '"auc"'), "objective: Input should be 'roc_auc'"),
         (("seed = 1\n", ""), "seed: missing. Add it; docs/tuning.md describes every key."),
     ],

@@ -180,3 +180,15 @@ def test_the_declared_studies_are_sound(name):
     study = load_parameter_study(name)
 
     assert next(iter(study.search)) == "failed_inspections"
+
+
+def test_what_was_learned_is_not_handed_out_where_the_test_now_lies_among_its_labels(settings):
+    city, study = load_city("toronto"), load_parameter_study("toronto/indicators")
+    # given: the city's dates moved back by a year, the study's folds as they were
+    stages = {
+        name: tuple(d - timedelta(days=365) for d in getattr(city.split, name))
+        for name in ("trees", "calibration", "test")
+    }
+    earlier = city.split.model_copy(update={**stages, "reference": stages["calibration"][0]})
+    with pytest.raises(ConfigurationError, match="test"):
+        study_result(study, city.model_copy(update={"split": earlier}), None, settings, print)

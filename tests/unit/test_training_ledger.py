@@ -149,6 +149,7 @@ def test_cities_have_chains_of_their_own(engine):
         ("+a +b +c -a +c", "a c"),
         ("+a +b -a -b", "a b"),
         ("+a +b +a", "a b a"),
+        ("+a +b +a +c -a", "a b a"),
     ],
 )
 def test_a_rollback_goes_back_along_the_line_of_champions(decisions, expected):

@@ -41,8 +41,11 @@ def tuned(settings):
 
 
 def test_what_was_found_takes_the_place_of_the_citys_parameters(tuned, city):
+    city = city.model_copy(update={"model": city.model.model_copy(update={"importance_refits": 3})})
+
     found = tuned.applied_to(city)
 
+    assert found.model.importance_refits == 3
     assert (found.model.seed, found.model.num_boost_round) == (9, 55)
     assert found.model.parameters == {"num_leaves": 7, "learning_rate": 0.03, "feature_pre_filter": False}
     assert city.model.num_boost_round == 10

@@ -17,6 +17,7 @@ from data.progress import Progress
 from data.records import Records
 from data.settings import Settings
 from features.catalogue import catalogue_of
+from features.snapshots import CODE
 from training.bootstrap import DRAWS, LEVEL, Interval
 from training.comparison.contest import Contest, contest
 from training.comparison.directions import directions_cost
@@ -28,7 +29,7 @@ from training.registry import log_comparison
 from training.rivals import CHAMPION, RIVALS, Rival
 from training.rivals.trees import LIGHTGBM_OFFSET_FREE as FREE
 from training.rows import Rows
-from training.splits import Stage
+from training.splits import Stage, check_split
 
 _PACKAGES = ("lightgbm", "scikit-learn", "interpret-core", "numpy")
 _CODE = (
@@ -71,10 +72,11 @@ def compare_rivals(city: City, records: Records, settings: Settings, progress: P
     Raises
     ------
     ConfigurationError
-        Where the folds find no room, or the card is not whole.
+        For a split that leaks; where the folds find no room, or the card is not whole.
     LabelError
         Where labels are too few or of one class.
     """
+    check_split(city)
     recipe, seed = Recipe.of(city, settings.threads), city.model.seed
     folds = fold_rows(city, records, comparison_folds(city), settings, progress)
     over_folds = contest(fold_trials(folds), recipe, seed, progress)
@@ -143,12 +145,13 @@ def build_comparison(
     Raises
     ------
     ConfigurationError
-        Where the folds find no room before the test, or the card is not whole.
+        For a split that leaks; where the folds find no room before the test, or the card is not whole.
     LabelError
         Where labels are too few or of one class.
     StorageError
         Where the disk is full.
     """
+    check_split(city)
     folder = settings.var / "cities" / city.name / "comparisons" / _comparison_id(city, records, settings)
     path = folder / "comparison.json"
     if path.is_file():
@@ -182,9 +185,8 @@ def _comparison_id(city: City, records: Records, settings: Settings) -> str:
     recipe = Recipe.of(city, settings.threads)
     lightgbm = {name: value for name, value in recipe.lightgbm.items() if name != "num_threads"}
     return fingerprint(
-        records.records_id, catalogue_of(city).hash, str(city.label), str(city.cohort), str(city.selection),
-        str(city.split),
-        recipe.card.as_json(), lightgbm, recipe.num_boost_round, source_fingerprint(*_CODE),
-        {name: importlib.metadata.version(name) for name in _PACKAGES},
+        records.records_id, settings.engine, catalogue_of(city).hash, str(city.label), str(city.cohort),
+        str(city.selection), str(city.split), recipe.card.as_json(), lightgbm, recipe.num_boost_round,
+        source_fingerprint(*_CODE, *CODE), {name: importlib.metadata.version(name) for name in _PACKAGES},
         [rival.name for rival in RIVALS if rival.is_available],
     )  # fmt: skip
