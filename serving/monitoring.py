@@ -29,6 +29,8 @@ def monitor(
     ------
     NotFoundError
         Where there is no champion, no grading by that day, or a snapshot is gone.
+    RequestError
+        Where the champion's test was not known by that day.
     ArtifactError
         Where a snapshot holds other indicators than the champion was made for.
     """
@@ -54,6 +56,8 @@ def report_lines(content: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {words[name]}, expected: {words.interval(name, figure)}"
     for outcome in content["outcomes"][:1]:
         yield f"  Graded as of {outcome['as_of_date']}, {outcome['n_labelled']:,} inspected since:"
+        if words.made_by(content, outcome):
+            yield f"  {words.made_by(content, outcome)}"
         for row in outcome["rates"]:
             yield f"    {row['grade']}  {row['n']:>7,} inspected  {words.interval('violation_rate', row['rate'])}"
         for name, one in (outcome["figures"] or {}).items():

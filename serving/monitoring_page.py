@@ -47,6 +47,7 @@ def render(city: City, content: Mapping[str, Any], language: str) -> str:
         rates=_rates(newest["rates"]) if newest else [],
         indicators=_indicators(content["moved"]["indicators"]),
         n_without_value=sum(map(_has_no_value, content["moved"]["indicators"])),
+        earlier_grades=dict.fromkeys(row["grade"] for one in content["outcomes"][1:] for row in one["rates"]),
         shares={side: list(_bands(content["moved"]["grades"], side)) for side in ("then", "now")},
         apart={
             name: one and {**one, "by": one["by"][:_MOST_INDICATORS]} for name, one in content["told_apart"].items()

@@ -38,6 +38,11 @@ _WORDS: dict[str, tuple[str, str]] = {
         "Of the grading as of {}: the {} entities that were inspected within its window. The line is the 95% interval "
         "of the violation rate (Wilson). A grade with fewer than {} labels is not judged.",
     ),
+    "made_by": (
+        "此分级由旧模型 {} 作出，并与该模型训练时的测试 AUC {} 比较。",
+        "Model {} made this grading, not the champion; it is held against the AUC of that model on its own test, {}.",
+    ),
+    "model": ("模型", "Model"),
     "waiting": (
         "尚无预期期已满的分级：{} 的分级，其结果要到 {} 才知悉。",
         "No grading has its whole window behind it yet: what comes of the one as of {} is known on {}.",
@@ -213,6 +218,12 @@ class MonitoringWords:
         if finding["accepted_by"]:
             said.append(_ACCEPTED[self._place].format(finding["accepted_by"]))
         return ("" if self.language == "zh" else " ").join(said)
+
+    def made_by(self, content: Mapping[str, Any], outcome: Mapping[str, Any]) -> str:
+        """Return which model made a grading where it was not the champion; nothing where it was."""
+        if outcome["model_version"] == content["champion"]["model_version"]:
+            return ""
+        return self["made_by"].format(outcome["model_version"], self.figure("roc_auc", outcome["test_roc_auc"]))
 
     def no_outcomes(self, content: Mapping[str, Any]) -> str:
         """Return when the labels of the newest grading are known."""

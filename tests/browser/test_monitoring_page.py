@@ -20,8 +20,8 @@ def outcome(day):
     one = {name: figure(0.5) for name in ("before", "of_these", "came_true")}
     rates = [{"grade": g, "n": 1_234, "n_violations": 99, "rate": figure(0.2 + k / 10)} for k, g in enumerate("ABCD")]
     return {
-        "as_of_date": day, "model_version": "m", "snapshot_id": "s", "n_labelled": 12_345, "rates": rates,
-        "among": "inspected", "figures": {name: {**one, "error": -0.0123} for name in names},
+        "as_of_date": day, "model_version": "m", "test_roc_auc": 0.79, "snapshot_id": "s", "n_labelled": 12_345,
+        "rates": rates, "among": "inspected", "figures": {name: {**one, "error": -0.0123} for name in names},
     }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from data.errors import ArtifactError, LabelError, NotFoundError, RegistryError
+from data.errors import ArtifactError, LabelError, NotFoundError, RegistryError, RequestError
 from data.files import read_json
 from features.snapshots import open_snapshot
 from serving.commands import cli
@@ -76,7 +76,7 @@ def monitored(graded_city, write_records, chances):
         records = write_records(entities=known, inspections=[*before, *inspections])
         return monitor_city(city, records, graded_city.settings, model, gradings, day, lambda _: None)
 
-    monitor.city, monitor.settings, monitor.model = city, graded_city.settings, model
+    monitor.city, monitor.settings, monitor.model, monitor.graded = city, graded_city.settings, model, graded
     return monitor
 
 
@@ -144,6 +144,51 @@ def test_a_model_that_came_to_be_worse_than_its_test_rings(monitored):
     found = {finding["kind"]: finding["level"] for finding in report["findings"]}
     assert found["came_true_auc"] == "alarm"
     assert report["level"] == "alarm"
+
+
+def former(monitored, monkeypatch, **split):
+    """Let another model have made the grading, whose AUC on its test was 0.5 and whose best grade is called A1."""
+    manifest, points = monitored.model.manifest, monitored.model.cut_points.as_json()
+    points |= {"grades": ["A1", *points["grades"][1:]]}
+    manifest = {**manifest, "model_version": "former", "metrics": {"roc_auc": 0.5}, "cut_points": points}
+    manifest |= {"split": {**monitored.city.split.model_dump(mode="json"), **split}}
+    monkeypatch.setattr("training.monitoring.performance.artifact_of", lambda *given: "t0/lightgbm_offset")
+    monkeypatch.setattr("training.monitoring.performance.read_json", lambda path: manifest)
+    return monitored(visits(), gradings=(dataclasses.replace(monitored.graded, model_version="former"),))
+
+
+def test_a_grading_of_a_former_model_is_held_against_that_models_test_and_grades(monitored, monkeypatch):
+    report = former(monitored, monkeypatch)
+
+    (outcome,) = report["outcomes"]
+    assert report["champion"]["test"]["roc_auc"] == 0.9
+    assert (outcome["model_version"], outcome["test_roc_auc"]) == ("former", 0.5)
+    assert [row["grade"] for row in outcome["rates"]][:2] == ["A1", "B"]
+    # Against the champion's 0.9 it would be an alarm below 0.85.
+    assert [f["limit"] for f in report["findings"] if f["kind"] == "came_true_auc"] in ([], [0.45], [0.48])
+    for language in ("zh", "en"):
+        said = MonitoringWords(language).made_by(report, outcome)
+        assert "former" in said
+        assert "0.500" in said
+        assert said in render(monitored.city, {**report, "outcomes": [outcome, outcome]}, language)
+    assert any("Model former made this grading" in line for line in report_lines(report))
+    assert MonitoringWords("en").made_by(monitored(visits()), monitored(visits())["outcomes"][0]) == ""
+
+
+def test_the_test_of_a_former_model_that_was_known_later_is_no_measure(monitored, monkeypatch):
+    report = former(monitored, monkeypatch, test=["2021-02-01"])
+
+    assert report["outcomes"][0]["test_roc_auc"] is None
+    assert "came_true_auc" not in {finding["kind"] for finding in report["findings"]}
+
+
+def test_a_day_before_the_champions_test_was_known_is_refused_and_the_first_day_named(monitored):
+    split = monitored.city.split.model_dump(mode="json") | {"test": ["2020-12-31"]}
+    model = dataclasses.replace(monitored.model, manifest={**monitored.model.manifest, "split": split})
+
+    with pytest.raises(RequestError, match="as of 2021-04-01 or later"):
+        monitored(visits(), day=OVER - timedelta(days=1), model=model)
+    assert monitored(visits(), day=OVER, model=model)["as_of_date"] == "2021-04-01"
 
 
 def test_a_grading_of_a_later_day_is_not_looked_at(monitored):

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from data.city import City
-from data.errors import NotFoundError
+from data.errors import NotFoundError, RequestError
 from data.progress import Progress
 from data.records import Records
 from data.settings import Settings
@@ -25,6 +25,7 @@ from training.monitoring.evidence import Evidence, Graded, as_trained
 from training.monitoring.findings import Finding, level_above, worst
 from training.monitoring.performance import expected_of, outcomes_of_gradings
 from training.monitoring.shift import findings_of_shift, shift_of_indicators, shift_of_points
+from training.splits import last_label_day
 
 
 def monitor_city(
@@ -46,6 +47,8 @@ def monitor_city(
     ------
     NotFoundError
         Where there is no grading by that day, or a snapshot is gone.
+    RequestError
+        Where the champion's test or its reference was not known by that day.
     ArtifactError
         Where a snapshot holds other indicators than the champion was made for.
     """
@@ -55,6 +58,7 @@ def monitor_city(
         raise NotFoundError(f"{city.name} must be graded{by}, it is not. Run `qianfen grade {city.name}`.")
     newest = kept[-1]
     trained = as_trained(city, model.manifest)
+    _require_known(trained, model, day or newest.as_of_date)
     evidence = Evidence(trained, records, settings, model, day or newest.as_of_date, progress)
     now, reference = (
         evidence.snapshot(newest.snapshot_id).read(),
@@ -83,6 +87,16 @@ def monitor_city(
         "told_apart": apart,
         "limits": {**city.monitoring.model_dump(mode="json"), "indicator_psi_notable": city.drift.psi_notable},
     }  # fmt: skip
+
+
+def _require_known(trained: City, model: AdditiveModel, day: date) -> None:
+    """Refuse a day by which the champion could not have been judged: its figures would be of labels known later."""
+    known = max(last_label_day(trained, "test"), trained.split.reference)
+    if day < known:
+        raise RequestError(
+            f"{trained.name} must be monitored as of {known} or later, when the labels of the test of champion "
+            f"{model.model_version} are known, got {day}. Give --as-of {known} or a later day, or grade as of then."
+        )
 
 
 def _moved(
