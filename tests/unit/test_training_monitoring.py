@@ -11,6 +11,7 @@ import pytest
 from sklearn.isotonic import IsotonicRegression
 
 from data.city import load_city
+from features.drift.acceptance import Acceptance
 from training.bootstrap import Interval
 from training.monitoring.adversarial import told_apart
 from training.monitoring.estimation import FIGURES, expectation, expected_figures, realised
@@ -23,7 +24,7 @@ from training.monitoring.outcomes import (
     rate_with_interval,
     rates_of,
 )
-from training.monitoring.shift import shift_of, shift_of_points
+from training.monitoring.shift import findings_of_shift, shift_of, shift_of_points
 
 PUBLISHED = Path(__file__).parents[1] / "published" / "nannyml_car_loan.csv"
 """NannyML's synthetic car loan example (Apache 2.0), counted by score: how often it stands in each chunk of 5,000."""
@@ -232,6 +233,23 @@ def test_points_have_the_limits_of_the_city(city):
 
     assert shift_of_points(then, now, city)["level"] == "notice"
     assert shift_of_points(then, now, strict)["level"] == "alarm"
+
+
+def test_an_accepted_drift_is_a_notice_and_a_larger_one_rings_all_the_same(city):
+    def accepted(measured, who):
+        return Acceptance(AS_OF, "psi:penalties", measured, who, "A new law.", "2020-01-02")
+
+    def found(psi, *given):
+        one = {"name": "penalties", "psi": psi, "limit": 0.25, "level": "alarm"}
+        (finding,) = findings_of_shift({"level": "quiet"}, [one], city, given)
+        return finding.level, finding.accepted_by
+
+    small, large = accepted(0.3, "Li"), accepted(0.9, "Wang")
+    assert found(0.3, small) == ("notice", "Li")
+    assert found(0.8, small) == ("alarm", "")
+    # Any acceptance that is large enough counts, wherever it stands.
+    assert found(0.8, small, large) == found(0.8, large, small) == ("notice", "Wang")
+    assert found(9.0, accepted(None, "city.toml's")) == ("notice", "city.toml's")
 
 
 def test_rows_of_one_kind_are_not_told_apart_and_moved_ones_are_by_what_moved():

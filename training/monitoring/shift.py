@@ -63,15 +63,23 @@ def shift_of_indicators(then: Values, now: Values, names: Sequence[str], city: C
 def findings_of_shift(
     points: Mapping[str, Any], indicators: Sequence[Mapping[str, Any]], city: City, accepted: Sequence[Acceptance]
 ) -> Iterator[Finding]:
-    """Yield what moved too far; an indicator whose drift on that date a person accepted is a notice."""
+    """Yield what moved too far; an indicator is a notice where a person accepted a drift as large on that date."""
     if points["level"] != "quiet":
         limits = city.monitoring
         yield _finding("points_moved", "", points, limits.points_psi_notable, limits.points_psi, "")
-    by_name = {acceptance.breach: acceptance.who for acceptance in accepted}
     for one in indicators:
         if one["level"] != "quiet":
-            who = by_name.get(f"psi:{one['name']}", "")
+            who = _accepted_by(one, accepted)
             yield _finding("indicator_moved", one["name"], one, city.drift.psi_notable, one["limit"], who)
+
+
+def _accepted_by(shift: Mapping[str, Any], accepted: Sequence[Acceptance]) -> str:
+    """Return who accepted this shift or a larger one, the newest of them; empty where nobody did."""
+    who = ""
+    for one in accepted:
+        if one.breach == f"psi:{shift['name']}" and (one.measured is None or shift["psi"] <= one.measured):
+            who = one.who
+    return who
 
 
 def _finding(
