@@ -141,13 +141,12 @@ def _rebuild(
 def _model(city: City, settings: Settings, entry: Entry | None, model_version: str) -> AdditiveModel:
     """Open the artifact of a version, held against the ledger."""
     artifact = artifact_of(city, settings, model_version) if entry is None else entry.artifact
-    model = load_artifact(models_folder(city, settings) / artifact)
-    if entry is not None and manifest_hash(city, settings, artifact) != entry.manifest_sha256:
+    if entry is not None and manifest_hash(city, settings, artifact) not in (None, entry.manifest_sha256):
         raise ArtifactError(
             f"Model {model_version} must be as entry {entry.sequence} of the ledger names it, its manifest is not. "
             f"Restore {artifact}."
         )
-    return model
+    return load_artifact(models_folder(city, settings) / artifact)
 
 
 def _differences(stored: Mapping[str, Any], rebuilt: Mapping[str, Any]) -> Iterator[str]:

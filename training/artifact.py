@@ -58,6 +58,10 @@ def load_artifact(folder: Path, catalogue_hash: str | None = None) -> AdditiveMo
             raise ArtifactError(f"The model in {folder} must hold {name}, it is missing. Train again, or restore it.")
         if sha256_of(folder / name) != digest:
             raise ArtifactError(f"{folder / name} must be as it was saved, it is not. Train again, or restore it.")
+    # Card, cut points and vetoes stand in the manifest itself, under the version.
+    content = {name: value for name, value in manifest.items() if name != "model_version"}
+    if fingerprint(content) != manifest["model_version"]:
+        raise ArtifactError(f"The manifest in {folder} must be as it was saved, it is not. Train again, or restore it.")
     if catalogue_hash is not None and manifest["catalogue_hash"] != catalogue_hash:
         raise ArtifactError(
             f"Model {manifest['model_version']} was made for the indicators {manifest['catalogue_hash']}, "

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from pathlib import Path
 
 from data.city import City
 from data.errors import ArtifactError
-from data.files import fingerprint
 from data.progress import Progress
 from data.records import open_records
 from data.settings import Settings
@@ -46,7 +44,7 @@ def judge_challenger(
     """
     folder = models_folder(city, settings) / artifact
     try:
-        challenger, card = _opened(folder), _opened(folder.parent / _CARD)
+        challenger, card = load_artifact(folder), load_artifact(folder.parent / _CARD)
     except ArtifactError as error:
         return [checked("The artifact is complete", False, str(error))]
     rows = [checked("The artifact is complete", True), *_as_declared(city, challenger)]
@@ -102,15 +100,6 @@ def _evidence(
     test = stage_rows(city, records, "test", settings, progress)
     groups = groups_of(records, test.keys, settings.threads)
     return Evidence(test.X, test.y, test.entity_ids, groups, challenger, card, champion)
-
-
-def _opened(folder: Path) -> AdditiveModel:
-    """Load an artifact, and hold its version against the rest of its manifest."""
-    model = load_artifact(folder)
-    content = {name: value for name, value in model.manifest.items() if name != "model_version"}
-    if fingerprint(content) != model.model_version:
-        raise ArtifactError(f"The manifest in {folder} must be as it was saved, it is not. Train again, or restore it.")
-    return model
 
 
 def _champion(city: City, settings: Settings) -> AdditiveModel | None:

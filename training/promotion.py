@@ -142,11 +142,11 @@ def roll_back(
     chain = ledger.entries(engine, city.name)
     _refuse_broken(city, chain)
     former = _former(city, chain, to)
-    model = load_artifact(models_folder(city, settings) / former.artifact, catalogue_of(city).hash)
-    if manifest_hash(city, settings, former.artifact) != former.manifest_sha256:
+    if manifest_hash(city, settings, former.artifact) not in (None, former.manifest_sha256):
         raise ArtifactError(
-            f"Model {model.model_version} must be as it was promoted, its manifest is not. Restore {former.artifact}."
+            f"Model {former.model_version} must be as it was promoted, its manifest is not. Restore {former.artifact}."
         )
+    load_artifact(models_folder(city, settings) / former.artifact, catalogue_of(city).hash)
     champion = {name: getattr(former, name) for name in _DESCRIBED}
     entry = ledger.append(engine, chain[-1], city.name, ledger.ROLLED_BACK, champion, who.strip(), why.strip())
     _follow(city, settings, engine, entry, progress)

@@ -8,10 +8,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from data.files import read_json, write_json
+from data.errors import ArtifactError
+from data.files import fingerprint, read_json, write_json
 from features.catalogue import load_catalogue
 from training import judging
 from training.artifact import save_artifact
+from training.champions import load_champion
 from training.gate_table import NOT_JUDGED, PASSED, REFUSED, passes
 from training.judging import judge_challenger
 from training.runs import _folder
@@ -48,6 +50,12 @@ def place(graded_city, tmp_path, monkeypatch):
     return SimpleNamespace(city=city, models=models, save=save, judge=judge, refused=refused, judged=judged)
 
 
+def reseal(path, **changes):
+    """Change a manifest as a training would have written it, under a version of its own."""
+    content = {name: value for name, value in read_json(path).items() if name != "model_version"} | changes
+    write_json(path, content | {"model_version": fingerprint(content)})
+
+
 def test_a_challenger_that_is_whole_goes_on_to_be_scored_beside_champion_and_card(place, graded_city):
     assert passes(place.judge())
 
@@ -70,6 +78,16 @@ def test_a_manifest_that_was_edited_is_refused_though_the_other_files_fit(place)
     write_json(path, {**read_json(path), "metrics": {"roc_auc": 0.99}})
 
     assert "must be as it was saved" in place.refused()["The artifact is complete"]
+
+
+def test_a_champion_with_an_edited_cut_point_is_not_loaded(place, graded_city):
+    settings = dataclasses.replace(graded_city.settings, var=place.models.parents[2])
+    path = place.models / "t1" / "lightgbm_offset" / "manifest.json"
+    points = read_json(path)["cut_points"]
+    write_json(path, read_json(path) | {"cut_points": points | {"from_points": [0, 1, *points["from_points"][2:]]}})
+
+    with pytest.raises(ArtifactError, match=r"manifest in .* must be as it was saved"):
+        load_champion(place.city, settings)
 
 
 def test_other_indicators_than_those_in_force_are_refused(place):
@@ -95,7 +113,7 @@ def test_another_points_scale_is_refused_unless_it_is_wanted(place, graded_city)
 
 def test_a_champion_made_for_other_indicators_is_not_compared_and_the_table_says_so(place):
     path = place.models / "t1" / "lightgbm_offset" / "manifest.json"
-    write_json(path, {**read_json(path), "catalogue_hash": "earlier"})
+    reseal(path, catalogue_hash="earlier")
 
     rows = place.judge()
 
@@ -125,7 +143,7 @@ def test_a_training_on_another_scale_than_the_champions_stays_and_has_one_beside
 def test_a_champion_that_learned_from_the_period_is_said_to_be_flattered(place, calibration, verdict):
     path = place.models / "t1" / "lightgbm_offset" / "manifest.json"
     split = {"calibration": calibration, "calibration_horizon_days": None}
-    write_json(path, read_json(path) | {"split": split, "label": place.city.label.model_dump(mode="json")})
+    reseal(path, split=split, label=place.city.label.model_dump(mode="json"))
 
     (row,) = [row for row in place.judge() if row.what == "The champion has not seen these labels"]
 
