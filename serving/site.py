@@ -30,6 +30,7 @@ from serving.review_page import bands, draw, shown_changes
 from serving.scoring import Scorer
 from serving.sentences import signed
 from serving.wording import LANGUAGES, words
+from training.additive import AdditiveModel
 
 _FOLDER = Path(__file__).resolve().parent
 _HEADERS = {
@@ -96,7 +97,7 @@ def _shown(scorer: Scorer, request: Request, page: Callable[[Scorer, Request, st
 
 
 def _home(scorer: Scorer, request: Request, language: str) -> Response:
-    grading = scorer.grading()
+    grading, model = scorer.grading(), scorer.model
     wanted = request.query_params.get("q", "").strip()
     found = _search(scorer, request, grading, wanted) if wanted else []
     return _page(
@@ -105,8 +106,8 @@ def _home(scorer: Scorer, request: Request, language: str) -> Response:
         request,
         language,
         grading=grading,
-        champion_version=scorer.model.model_version,
-        grades=_shares(scorer, grading),
+        champion_version=model.model_version,
+        grades=_shares(grading, model),
         wanted=wanted,
         found=found,
         most_found=MOST_FOUND,
@@ -122,13 +123,14 @@ def _search(scorer: Scorer, request: Request, grading: GradingInForce, wanted: s
     return found
 
 
-def _shares(scorer: Scorer, grading: GradingInForce) -> list[dict[str, Any]]:
-    cut_points = scorer.model.cut_points
+def _shares(grading: GradingInForce, model: AdditiveModel) -> list[dict[str, Any]]:
+    """Return all grades of a grading; where each begins is known only of the model that graded."""
+    is_its_model = model.model_version == grading.model_version
+    begin = {band.grade: band.from_points for band in bands(model.cut_points)} if is_its_model else {}
     total = max(grading.n_entities, 1)
     return [
-        {"grade": band.grade, "n": n, "share": n / total, "from_points": band.from_points}
-        for band in bands(cut_points)
-        for n in [grading.grade_counts.get(band.grade, 0)]
+        {"grade": grade, "n": n, "share": n / total, "from_points": begin.get(grade, "—")}
+        for grade, n in grading.grade_counts.items()
     ]
 
 

@@ -26,6 +26,7 @@ from serving.site import create_site
 from serving.tables import reason_table
 from serving.wording import words
 from training.audits import audit_folder
+from training.expert_card import CutPoints
 from training.vetoes import Veto
 
 
@@ -226,6 +227,30 @@ def test_where_the_champion_is_another_since_the_grading_the_list_says_so(graded
     page = Client(create_site(lambda: scorer)).get("/?lang=en").text
 
     assert f"These grades are by model {graded_city.model.model_version}. The champion is another since, newer," in page
+
+
+def test_the_list_shows_the_grades_of_the_grading_and_nothing_of_a_champion_that_did_not_grade(graded_city):
+    counts = graded_city.grading.grade_counts
+    scorer = Scorer(graded_city.city, graded_city.settings)
+    own = Client(create_site(lambda: scorer)).get("/?lang=en").text
+    begins = [f'<td class="n">{round(points)}</td>' for points in graded_city.model.cut_points.from_points]
+    # A newer champion that has fewer grades, which begin elsewhere.
+    cut_points = CutPoints(("A", "B"), (0.0, 987.0), "2021-01-01", "test")
+    manifest = {**graded_city.model.manifest, "model_version": "newer"}
+    champion = Champion.of(
+        scorer.city, dataclasses.replace(graded_city.model, manifest=manifest, cut_points=cut_points)
+    )
+    scorer._champion = SimpleNamespace(get=lambda: champion)
+
+    page = Client(create_site(lambda: scorer)).get("/?lang=en").text
+
+    assert all(begin in own for begin in begins)
+    assert "/model/card" in own
+    assert re.findall(r'<span class="grade grade-(\w)">', page) == list(counts)
+    assert page.count('<td class="n">—</td>') == len(counts)
+    assert "987" not in page
+    assert "/model/card" not in page
+    assert graded_city.model.model_version in page[page.index('<p class="versions">') :]
 
 
 VETO = Veto("fined", "penalties", 0.01, "D", "有行政处罚", "it was fined", "2026-01-01", "test")
