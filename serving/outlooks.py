@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from data.errors import ConfigurationError, did_you_mean
 from features.catalogue import Catalogue
+from features.declaration import Indicator
+from serving.sentences import is_by_gravity
 from serving.veto_sentences import veto_stands
 from training.additive import AdditiveModel
 from training.counterfactuals import Change, Outlook, Target, Way, what_would_change
@@ -125,19 +127,15 @@ class Outlooks:
         }
 
     def _target(self, target: Target) -> dict[str, Any]:
-        item = self._catalogue[target.indicator]
-        name, points, grade = item.name.replace("_", " "), f"{target.points:,.1f}", target.grade
-        now, at_most, by = f"{target.before:.1%}", f"{target.after:.1%}", item.ageing
+        zh, en = _reached_by_results(self._catalogue[target.indicator], target)
         return {
             "indicator": target.indicator,
             "before": target.before,
             "at_most": target.after,
             "points": target.points,
-            "grade": grade,
-            "sentence_zh": f"{by.earned_by_zh}，单凭此项即可达到：{item.name_zh}率由 {now} 降至 {at_most}、其他不变时，"
-            f"风险分为 {points} 分，{grade} 级。需要几次合格，仅凭该比率无从推知。",
-            "sentence_en": f"{by.earned_by} would reach it by itself: with a rate of {name} of {at_most}, now {now}, "
-            f"and all else as it is, it has {points} points, grade {grade}. How many it takes, the rate does not tell.",
+            "grade": target.grade,
+            "sentence_zh": zh,
+            "sentence_en": en,
         }
 
     def _act(self, act: Change) -> dict[str, Any]:
@@ -176,6 +174,26 @@ def _asking(catalogue: Catalogue, not_asked: Sequence[str]) -> Catalogue:
             )
     items = (replace(item, remedy=None) if item.name in not_asked else item for item in catalogue)
     return replace(catalogue, indicators=tuple(items))
+
+
+def _reached_by_results(item: Indicator, target: Target) -> tuple[str, str]:
+    """Say to what results to come would have to bring a value, in the words of what it measures."""
+    now, at_most, by = f"{target.before:.1%}", f"{target.after:.1%}", item.ageing
+    then_zh = f"、其他不变时，风险分为 {target.points:,.1f} 分，{target.grade} 级。"
+    then_en = f", now {now}, and all else as it is, it has {target.points:,.1f} points, grade {target.grade}."
+    if is_by_gravity(item):
+        return (
+            f"{by.earned_by_zh}且未发现问题，单凭此项即可达到：检查结果的平均严重度由最严重结果的 {now} 降至 {at_most}"
+            f"{then_zh}需要几次，仅凭该数值无从推知。",
+            f"{by.earned_by}, with nothing found, would reach it by itself: where what inspections found comes to "
+            f"{at_most} of the gravest result{then_en} How many it takes, the value does not tell.",
+        )
+    return (
+        f"{by.earned_by_zh}，单凭此项即可达到：{item.name_zh}率由 {now} 降至 {at_most}{then_zh}"
+        "需要几次合格，仅凭该比率无从推知。",
+        f"{by.earned_by} would reach it by itself: with a rate of {item.name.replace('_', ' ')} of {at_most}{then_en} "
+        "How many it takes, the rate does not tell.",
+    )
 
 
 def _vetoed(stands: tuple[str, str], found: Outlook, finding: tuple[str, str]) -> tuple[str, str]:

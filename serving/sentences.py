@@ -98,9 +98,14 @@ def _fact(item: Indicator, value: float | None, is_available: bool, currency: st
     return item.says(zh, "zh"), item.says(en, "en")
 
 
+def is_by_gravity(item: Indicator) -> bool:
+    """Say whether an indicator counts the gravity of results, and not how many failed."""
+    return item.unit == _BY_GRAVITY
+
+
 def _words(item: Indicator) -> Words:
     """Return the words of an indicator, with names of its parameters in braces where they say the value in force."""
-    if item.unit == _BY_GRAVITY:
+    if is_by_gravity(item):
         return _GRAVITY_WORDS[item.name]
     if item.name == "person_linked_violations" and item.unit.startswith("share"):
         return _LINKED_RATE

@@ -162,6 +162,24 @@ def test_passed_inspections_are_told_as_the_model_scores_them(scorer):
     assert f"检查不合格率由 90.0% 降至 {outlook.target.at_most:.1%}" in outlook.target.sentence_zh
 
 
+def test_results_counted_by_gravity_are_not_told_as_a_rate_of_failures(scorer):
+    values = {"failed_inspections": 0.9, "industry_category": 0.2}
+    gravity = {"failed_inspections": {"failed_counts": 0.8}}
+    row = [values.get(name, np.nan) for name in CATALOGUE.names]
+    points = scorer.model.score(np.array([row])).points[0]
+    model = with_cut_points(scorer, 0.0, 1.0, 2.0, float(points) - 0.5).model
+    contributions = [{"value": values.get(name)} for name in CATALOGUE.names]
+    reply = {"entity_id": None, "as_of_date": None, "contributions": contributions}
+
+    target = Outlooks(CATALOGUE.with_values(gravity), model).outlook(reply)["target"]
+
+    said = f"where what inspections found comes to {target['at_most']:.1%} of the gravest result, now 90.0%, and all"
+    assert said in target["sentence_en"]
+    assert f"检查结果的平均严重度由最严重结果的 90.0% 降至 {target['at_most']:.1%}、" in target["sentence_zh"]
+    assert "rate" not in target["sentence_en"]
+    assert "率" not in target["sentence_zh"]
+
+
 def held_by(model, indicator, above_points, **values):
     """Return the outlook of values that a veto holds at C, where C begins so far above their points."""
     reply = {
