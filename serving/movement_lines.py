@@ -117,6 +117,9 @@ class MovementLines:
         old, new = self._fact(name, before), self._fact(name, after)
         if old != new:
             return say(self._language, "now", old=self._short(name, before, old), new=new)
+        # The sentences round: the same words are not yet the same value.
+        if before != after and not (math.isnan(before) and math.isnan(after)):
+            return say(self._language, "nearly_as_before", fact=new)
         m = self._movement.manifest
         return say(self._language, "as_before" if m["same_model"] or m["separated"] else "as_before_mixed", fact=new)
 

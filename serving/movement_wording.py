@@ -68,6 +68,7 @@ _WORDS: dict[str, tuple[str, str]] = {
         "{fact}，与前次相同（受其他指标或模型影响）",
         "{fact}, as before; other indicators or the model bear on it",
     ),
+    "nearly_as_before": ("{fact}，与前次相差甚微", "{fact}, nearly as before"),
     "now": ("{new}；前次：{old}", "{new}; before: {old}"),
     "said": ("{name}：{fact}", "{name}: {fact}"),
     "between": ("、", ", "),
