@@ -159,6 +159,7 @@ def _review(
     facts: EntityFacts | None = entity_facts(scorer.settings, snapshot, [entity_id]).get(entity_id)
     model, catalogue, currency = champion.model, catalogue_of(scorer.city), scorer.city.currency
     outlook = champion.outlooks.outlook(reply)
+    change = change_since_before(scorer.city, scorer.settings, reply, language)
     return _page(
         "entity.html",
         scorer,
@@ -170,13 +171,19 @@ def _review(
         reply=reply,
         bands=bands(model.cut_points),
         drawing=draw(reply, catalogue, model.cut_points, language, currency),
-        change=change_since_before(scorer.city, scorer.settings, reply, language),
+        change=change,
+        change_dates=_between(change.since, snapshot.as_of_date),
         outlook=outlook,
         ways=outlook["ways"] or ([outlook["best"]] if outlook["best"] else []),
         changes=lambda way: shown_changes(way, catalogue, language, currency),
         horizon_days=scorer.city.label.horizon_days,
         dates=_dates(scorer, champion, snapshot.as_of_date),
     )
+
+
+def _between(since: date | None, until: date | None) -> str:
+    """Return the options by which `qianfen movement` compares two dates; two gradings of one date it finds itself."""
+    return "" if since is None or since == until else f" --from {since} --to {until}"
 
 
 def _dates(scorer: Scorer, champion: Champion, shown: date | None) -> list[date]:

@@ -75,8 +75,8 @@ _WORDS: dict[str, tuple[str, str]] = {
         "This entity was not in the grading before, so there is nothing to compare.",
     ),
     "change_not_worked_out": (
-        "变动尚未计算，请管理员运行 qianfen movement {}。",
-        "The movement since then is not worked out. The administrator must run: qianfen movement {}.",
+        "变动尚未计算，请管理员运行 qianfen movement {city}{dates}。",
+        "The movement since then is not worked out. The administrator must run: qianfen movement {city}{dates}.",
     ),
     "change_none": ("没有一项使分数有可见的变动。", "Nothing moved its points visibly."),
     "full_stop": ("。", "."),
@@ -87,10 +87,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     "values_then": ("届时数值", "Values then"),
     "taken_for_granted": (
         "前提：自截至日期起采取措施，许可到期前续办；期间没有新的不良记录，年报按期报送；他人的情况不变。过去的处罚不会消失，只随时间减轻；"
-        "期间无人检查，检查不合格率随时间趋向行业水平；仅凭数值无从推知的，按不变计。",
+        "期间无人检查，检查结果一项的数值随时间趋向行业水平；仅凭数值无从推知的，按不变计。",
         "Taken for granted: acts are done on the as-of date and renewals as they fall due, no adverse record is added, "
         "reports come on time, and others stay as they are. Past penalties do not vanish, they age; nobody inspects it "
-        "meanwhile, so that a failure rate of inspections drifts to that of its industry; what the values alone do not "
+        "meanwhile, so that the value of its inspections drifts to that of its industry; what the values alone do not "
         "tell is taken to stay.",
     ),
     "internal_note": (

@@ -10,6 +10,7 @@ import shutil
 from datetime import date
 
 import httpx
+import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -196,6 +197,26 @@ def test_without_an_earlier_date_the_grading_before_is_the_one_that_another_mode
         assert previous_grading(graded_city.city, settings, grading).folder == early.folder
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (2.0, 2.0, ", as before; other indicators bear on it"),
+        (np.nan, np.nan, ", as before; other indicators bear on it"),
+        (2.0, 2.001, ", nearly as before"),
+        (2.0, 3.0, "; before: 2 years"),
+    ],
+)
+def test_a_value_is_as_before_only_where_it_is_equal(graded_city, settings, grade, before, after, said):
+    movement = movement_between(graded_city.city, settings, grade(BEFORE), grade(AFTER), silent)
+    row = dict.fromkeys(movement.lines, 0.0) | {"entity_id": "E04", "points_before": 100.0, "points_after": 103.0}
+    row |= {"learned_years_in_operation": 3.0}
+    values = [pd.DataFrame({"years_in_operation": [value]}, index=["E04"]) for value in (before, after)]
+
+    (line,) = MovementLines(graded_city.city, settings, movement, "en").of(row, values)
+
+    assert line.fact.endswith(said)
+
+
 @pytest.fixture
 def page(graded_city, settings):
     """Show the review page of an entity of the copied city; return its part on what changed."""
@@ -259,7 +280,10 @@ def test_the_page_says_that_there_is_no_grading_before(page, language, said):
 
 @pytest.mark.parametrize(
     ("language", "said"),
-    [("zh", "变动尚未计算，请管理员运行 qianfen movement toy。"), ("en", "must run: qianfen movement toy.")],
+    [
+        ("zh", "变动尚未计算，请管理员运行 qianfen movement toy --from 2020-05-01 --to 2020-12-31。"),
+        ("en", "must run: qianfen movement toy --from 2020-05-01 --to 2020-12-31."),
+    ],
 )
 def test_the_page_says_that_the_movement_is_not_worked_out(page, grade, language, said):
     grade(BEFORE)
@@ -280,7 +304,7 @@ def test_a_damaged_movement_is_not_shown(page, qianfen, grade, settings):
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
 
-    assert "must run: qianfen movement toy." in page("/entities/E04?lang=en")
+    assert "must run: qianfen movement toy --from 2020-05-01 --to 2020-12-31." in page("/entities/E04?lang=en")
 
 
 def test_the_page_as_of_a_date_without_grades_says_that_there_is_nothing_to_compare(page):
