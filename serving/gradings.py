@@ -11,7 +11,7 @@ from data.errors import NotFoundError, NotReadyError
 from data.files import read_json
 from data.settings import Settings
 from serving.database import GradingRow, open_database
-from serving.grades import complete_gradings
+from serving.grades import complete_gradings, switches
 from serving.grading import Grading
 
 
@@ -22,7 +22,7 @@ def kept_gradings(city: City, settings: Settings) -> list[Grading]:
     """
     home = settings.var / "cities" / city.name / "grades"
     found = [Grading(path.parent, read_json(path)) for path in home.glob("[!.]*/manifest.json")]
-    rows = {_key(row): (row.in_force, row.id) for row in _rows(city, settings)}
+    rows = {_key(row): (row.in_force, place) for place, row in enumerate(_rows(city, settings))}
 
     def order(grading: Grading) -> tuple[date, tuple[bool, int], int]:
         written_at = (grading.folder / "manifest.json").stat().st_mtime_ns
@@ -70,9 +70,9 @@ def previous_grading(city: City, settings: Settings, grading: Grading) -> Gradin
     made; None for the first.
     """
     rows, day = _rows(city, settings), grading.as_of_date
-    own = max((row.id for row in rows if _key(row) == _identity(grading)), default=0)
-    earlier = sorted((row for row in rows if row.as_of_date < day), key=lambda row: (row.as_of_date, row.id))
-    same_day = [row for row in rows if row.as_of_date == day and row.id < own]
+    own = max((place for place, row in enumerate(rows) if _key(row) == _identity(grading)), default=0)
+    earlier = sorted((row for row in rows if row.as_of_date < day), key=lambda row: row.as_of_date)
+    same_day = [row for row in rows[:own] if row.as_of_date == day and _key(row) != _identity(grading)]
     return _on_file(city, settings, earlier) or _on_file(city, settings, same_day)
 
 
@@ -91,7 +91,11 @@ def _on_file(city: City, settings: Settings, rows: list[GradingRow]) -> Grading 
 
 
 def _rows(city: City, settings: Settings) -> list[GradingRow]:
-    return complete_gradings(open_database(settings.database_url), city.name)
+    """Return the gradings as they came into force one after another; one that did so twice is there twice."""
+    engine = open_database(settings.database_url)
+    complete = {row.id: row for row in complete_gradings(engine, city.name)}
+    # A switch that came after the first question waits for the next one.
+    return [complete[s.grading_id] for s in switches(engine, city.name) if s.grading_id in complete]
 
 
 def _identity(grading: Grading) -> tuple[date, str, str]:

@@ -197,6 +197,27 @@ def test_without_an_earlier_date_the_grading_before_is_the_one_that_another_mode
         assert previous_grading(graded_city.city, settings, grading).folder == early.folder
 
 
+def test_after_a_return_to_the_first_model_the_grading_before_is_the_one_that_was_in_force(graded_city, settings):
+    first = kept_gradings(graded_city.city, settings)[0]
+    other = dataclasses.replace(graded_city.model, manifest=graded_city.model.manifest | {"model_version": "other"})
+    snapshot = open_snapshot(graded_city.records, AFTER, settings)
+
+    def grade_by(model):
+        return grade_population(graded_city.city, graded_city.records, settings, model, snapshot, silent)
+
+    second = grade_by(other)
+    assert previous_grading(graded_city.city, settings, first) is None
+    again = grade_by(graded_city.model)
+
+    assert again.folder == first.folder
+    assert previous_grading(graded_city.city, settings, again).folder == second.folder
+    assert previous_grading(graded_city.city, settings, second).folder == first.folder
+    # To be put in force anew is no other grading.
+    again = grade_by(graded_city.model)
+    assert previous_grading(graded_city.city, settings, again).folder == second.folder
+    assert newest_in_force(graded_city.city, settings).folder == again.folder
+
+
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
