@@ -68,6 +68,9 @@ def _as_declared(city: City, challenger: AdditiveModel) -> list[Row]:
     manifest, train = challenger.manifest, f"Train again with `qianfen train {city.name}`."
     same_indicators = manifest["catalogue_hash"] == catalogue_of(city).hash
     declared = (city.label.model_dump(mode="json"), city.split.model_dump(mode="json"))
+    # A manifest from before the cohort was kept says nothing of it.
+    cohort = city.cohort.model_dump(mode="json")
+    same_cohort = manifest.get("cohort", cohort) == cohort
     return [
         checked("Indicators are those in force", same_indicators, f"made for {manifest['catalogue_hash']}. {train}"),
         checked(
@@ -75,6 +78,7 @@ def _as_declared(city: City, challenger: AdditiveModel) -> list[Row]:
             (manifest["label"], manifest["split"]) == declared,
             f"changed since it was trained. {train}",
         ),
+        checked("The cohort is that of city.toml", same_cohort, f"changed since it was trained. {train}"),
     ]
 
 

@@ -56,7 +56,8 @@ def card_content(
         "manifest": {name: manifest.get(name) for name in kept},
         "scale": {"offset": subject.model.scale.offset, "factor": subject.model.scale.factor,
                   "pdo": subject.model.scale.pdo},
-        "cohort": city.cohort.model_dump(mode="json"),
+        # A manifest from before the cohort was kept lacks it.
+        "cohort": manifest.get("cohort", city.cohort.model_dump(mode="json")),
         "registered_name": registered_name(city),
         "registered_version": training.get("registered_version"),
         "mlflow_run_id": training.get("mlflow_run_id"),

@@ -98,7 +98,7 @@ def recalibrate(
     NotFoundError
         Where there is no champion.
     ConfigurationError
-        Where label, trees' dates or selection of city.toml are not the champion's.
+        Where label, cohort, trees' dates or selection of city.toml are not the champion's.
     LabelError
         Where labels are too few, or not known before the test begins.
     RequestError
@@ -163,9 +163,11 @@ def _champion_folder(city: City, settings: Settings) -> Path:
 
 def _require_same_making(city: City, manifest: dict[str, Any]) -> None:
     """Refuse where the trees would not be those that city.toml declares."""
-    split = city.split.model_dump(mode="json")
+    split, cohort = city.split.model_dump(mode="json"), city.cohort.model_dump(mode="json")
     pairs = {
         "[label]": (manifest["label"], city.label.model_dump(mode="json")),
+        # A manifest from before the cohort was kept says nothing of it.
+        "[cohort]": (manifest.get("cohort", cohort), cohort),
         "[split] trees": (manifest["split"]["trees"], split["trees"]),
         "[selection] method": (_selection(manifest)["method"], city.selection.method),
     }

@@ -209,6 +209,7 @@ def described(city: City, records: Records, rows: Mapping[str, Rows]) -> dict[st
         "records_id": records.records_id,
         "snapshots": {stage: list(r.snapshot_ids) for stage, r in rows.items()},
         "label": city.label.model_dump(mode="json"),
+        "cohort": city.cohort.model_dump(mode="json"),
         "split": city.split.model_dump(mode="json"),
         "n_rows": {stage: len(r.y) for stage, r in rows.items()},
         "n_positive": {stage: int(r.y.sum()) for stage, r in rows.items()},

@@ -90,6 +90,14 @@ def test_a_champion_with_an_edited_cut_point_is_not_loaded(place, graded_city):
         load_champion(place.city, settings)
 
 
+def test_a_challenger_of_another_cohort_than_the_declared_one_is_refused(place):
+    place.save(cohort=place.city.cohort.model_dump(mode="json"))
+    assert place.refused() == {}
+
+    place.save(cohort={"kind": "inspection", "inspection_types": ["routine"]})
+    assert list(place.refused()) == ["The cohort is that of city.toml"]
+
+
 def test_other_indicators_than_those_in_force_are_refused(place):
     place.save(catalogue_hash="other")
 

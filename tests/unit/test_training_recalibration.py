@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 
 from data.city import load_city
-from data.errors import NotFoundError, RequestError
+from data.errors import ConfigurationError, NotFoundError, RequestError
 from training.calibration import sigmoid
-from training.recalibration import BaseRate, at_base_rate, on_newer_rows, recalibrate
+from training.monitoring.evidence import as_trained
+from training.recalibration import BaseRate, _require_same_making, at_base_rate, on_newer_rows, recalibrate
 from training.rows import Rows, labelled_rows
 
 
@@ -82,6 +83,19 @@ def test_a_rate_without_a_source_is_refused():
 def test_without_a_champion_there_is_nothing_to_recalibrate(write_city, settings):
     with pytest.raises(NotFoundError, match="must have a champion to recalibrate"):
         recalibrate(load_city(str(write_city())), None, settings, progress=quiet)
+
+
+def test_a_champion_of_another_cohort_is_not_recalibrated_and_is_monitored_by_its_own(write_city):
+    city = load_city(str(write_city()))
+    manifest = {name: getattr(city, name).model_dump(mode="json") for name in ("label", "cohort", "split")}
+    manifest |= {"model_version": "m1", "selection": {"method": city.selection.method}}
+    cohort = city.cohort.model_copy(update={"kind": "inspection", "inspection_types": ("routine",)})
+    changed = city.model_copy(update={"cohort": cohort})
+
+    _require_same_making(city, manifest)
+    with pytest.raises(ConfigurationError, match=r"\[cohort\] of toy must be that of champion m1"):
+        _require_same_making(changed, manifest)
+    assert as_trained(changed, manifest).cohort == city.cohort
 
 
 INSPECTED_ON = date(2020, 2, 1)

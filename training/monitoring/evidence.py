@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from data.city import City, Label, Split
+from data.city import City, Cohort, Label, Split
 from data.errors import ArtifactError, NotFoundError
 from data.progress import Progress
 from data.records import Records
@@ -42,7 +42,7 @@ class Evidence:
     Attributes
     ----------
     city : City
-        With the label and the split that the champion was trained by.
+        With the label, the cohort and the split that the champion was trained by.
     model : AdditiveModel
         The champion.
     day : date
@@ -107,10 +107,12 @@ class Evidence:
 
 
 def as_trained(city: City, manifest: dict[str, Any]) -> City:
-    """Return the city with the label and the split that a model was trained by, whatever city.toml says now."""
+    """Return the city with label, cohort and split that a model was trained by, whatever city.toml says now."""
     declared: dict[str, Any] = {}
     if "label" in manifest:
         declared["label"] = Label.model_validate(manifest["label"])
+    if "cohort" in manifest:
+        declared["cohort"] = Cohort.model_validate(manifest["cohort"])
     if "split" in manifest:
         declared["split"] = Split.model_validate(manifest["split"])
     return city.model_copy(update=declared)
