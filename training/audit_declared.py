@@ -5,25 +5,44 @@ A wall in pyproject.toml keeps indicators, labels and training away from this mo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import duckdb
 import pandas as pd
+from pandas.util import hash_pandas_object
 
 from data.audit import AuditGroup
 from data.city import City
 from data.connection import connect
 from data.errors import ConfigurationError, SchemaError, SourceError
+from data.files import fingerprint
 from data.settings import Settings
 
 _COLUMNS = ("entity_id", "event_date", "value")
 
 
-def declared_groups(city: City, keys: pd.DataFrame, days: Sequence[int], settings: Settings) -> pd.DataFrame:
+Declared = Mapping[str, pd.DataFrame]
+"""What the SQL of each declared kind yields: entity_id, event_date and value of each record."""
+
+
+def read_declared(city: City, settings: Settings) -> Declared:
+    """Return the records of each declared kind of groups.
+
+    Raises
+    ------
+    ConfigurationError, SchemaError, SourceError
+        Where a declared SQL file is missing, lacks a column, or cannot be run.
+    """
+    return {group.name: _read(city, group, settings) for group in city.audit.groups}
+
+
+def declared_groups(declared: Declared, keys: pd.DataFrame, days: Sequence[int]) -> pd.DataFrame:
     """Return the declared groups of rows.
 
     Parameters
     ----------
+    declared : mapping of DataFrame
+        As `read_declared` returns them.
     keys : DataFrame (n rows)
         entity_id and as_of_date.
     days : sequence of int (n)
@@ -34,14 +53,14 @@ def declared_groups(city: City, keys: pd.DataFrame, days: Sequence[int], setting
     DataFrame (n rows)
         A column of text for each declared kind: the value of the entity's first record from the as-of date on and
         within the window; missing where there is none.
-
-    Raises
-    ------
-    ConfigurationError, SchemaError, SourceError
-        Where a declared SQL file is missing, lacks a column, or cannot be run.
     """
-    found = {group.name: _values(keys, days, _read(city, group, settings)) for group in city.audit.groups}
+    found = {name: _values(keys, days, records) for name, records in declared.items()}
     return pd.DataFrame(found, index=range(len(keys)))
+
+
+def hash_declared(declared: Declared) -> str:
+    """Return what stands for the records of all declared kinds, in the order in which they were read."""
+    return fingerprint({name: hash_pandas_object(frame).tolist() for name, frame in declared.items()})
 
 
 def _read(city: City, group: AuditGroup, settings: Settings) -> pd.DataFrame:

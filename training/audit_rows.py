@@ -21,7 +21,7 @@ from data.settings import Settings
 from features.catalogue import load_catalogue
 from features.snapshots import build_snapshots
 from training.additive import AdditiveModel
-from training.audit_declared import declared_groups
+from training.audit_declared import Declared, declared_groups, hash_declared, read_declared
 from training.calibration import sigmoid
 from training.groups import groups_of
 from training.labels import entity_labels
@@ -82,10 +82,29 @@ class AuditRows:
     earlier: Audited
 
 
+@dataclass(frozen=True)
+class DeclaredGroups:
+    """The records of the groups that a city declares for the audit, and what stands for their content."""
+
+    records: Declared
+    content_hash: str
+
+    @classmethod
+    def of(cls, city: City, settings: Settings) -> DeclaredGroups:
+        """Read them once; raises as `training.audit_declared.read_declared`."""
+        records = read_declared(city, settings)
+        return cls(records, hash_declared(records))
+
+
 def audit_rows(
-    city: City, records: Records, model: AdditiveModel, settings: Settings, progress: Progress = print
-) -> AuditRows:
-    """Return the rows of the newest labelled period, and those before; raises as `training.rows.stage_rows`."""
+    city: City, records: Records, model: AdditiveModel, settings: Settings, progress: Progress = print,
+    declared: DeclaredGroups | None = None,
+) -> AuditRows:  # fmt: skip
+    """Return the rows of the newest labelled period, and those before; raises as `training.rows.stage_rows`.
+
+    Declared groups are read where they are not given.
+    """
+    of_city = (declared or DeclaredGroups.of(city, settings)).records
     stages = {stage: stage_rows(city, records, stage, settings, progress) for stage in ("test", "calibration")}
     X, y, keys = _everybody(city, records, settings, progress)
     progress("Groups, as they were known on each date.")
@@ -102,7 +121,7 @@ def audit_rows(
     def labelled(stage: str) -> Audited:
         rows = stages[stage]
         days = [horizon_days(city, stage)] * len(rows.y)
-        return audited(rows.X, rows.y.astype(np.float64), rows.keys, declared_groups(city, rows.keys, days, settings))
+        return audited(rows.X, rows.y.astype(np.float64), rows.keys, declared_groups(of_city, rows.keys, days))
 
     return AuditRows(audited(X, y, keys), labelled("test"), labelled("calibration"))
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from data.city import City
 from data.errors import NotFoundError, RegistryError
-from data.files import fingerprint, read_json, read_sealed, sha256_of, source_fingerprint, write_sealed
+from data.files import fingerprint, read_json, read_sealed, source_fingerprint, write_sealed
 from data.progress import Progress
 from data.records import Records, open_records
 from data.settings import Settings
@@ -21,7 +21,7 @@ from training.additive import AdditiveModel
 from training.artifact import load_artifact
 from training.audit import CAPACITIES, audit_groups
 from training.audit_group_effects import rates_at_equal_probability, what_groups_add
-from training.audit_rows import GRADE, PROBABILITY, Audited, AuditRows, audit_rows, audit_windows
+from training.audit_rows import GRADE, PROBABILITY, Audited, AuditRows, DeclaredGroups, audit_rows, audit_windows
 from training.audit_selection import selection_effects
 from training.bootstrap import LEVEL, intervals
 from training.calibration import sigmoid
@@ -98,11 +98,12 @@ def build_audit(
     """
     records = open_records(city, settings, subject.model.manifest["records_id"])
     folder = audit_folder(city, settings, subject.model.model_version)
-    audit_id, known = _audit_id(city, records, subject), read_audit(city, settings, subject)
+    declared = DeclaredGroups.of(city, settings)
+    audit_id, known = _audit_id(city, records, subject, declared), read_audit(city, settings, subject)
     if known is not None and known["audit_id"] == audit_id:
         progress(f"The audit of model {subject.model.model_version} is there already, nothing changed: skipped.")
         return folder, known
-    rows = audit_rows(city, records, subject.model, settings, progress)
+    rows = audit_rows(city, records, subject.model, settings, progress, declared)
     progress(f"Figures by group, with intervals of {city.gate.draws} draws.")
     card = models_folder(city, settings) / Path(subject.artifact).parent / _CARD
     content = {
@@ -201,10 +202,9 @@ def _said(city: City, records: Records, subject: Subject, rows: AuditRows) -> di
     }
 
 
-def _audit_id(city: City, records: Records, subject: Subject) -> str:
-    files = {group.name: city.folder / group.sql for group in city.audit.groups}
-    declared = {name: sha256_of(path) for name, path in files.items() if path.is_file()}
+def _audit_id(city: City, records: Records, subject: Subject, declared: DeclaredGroups) -> str:
     return fingerprint(
         subject.model.model_version, records.records_id, catalogue_of(city).hash, str(city.label),
-        str(city.cohort), str(city.split), str(city.gate), str(city.audit), declared, source_fingerprint(*_CODE),
+        str(city.cohort), str(city.split), str(city.gate), str(city.audit), declared.content_hash,
+        source_fingerprint(*_CODE),
     )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from datetime import date
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -13,7 +14,9 @@ from data.city import load_city
 from data.errors import ConfigurationError, SchemaError, SourceError
 from data.settings import PROJECT_ROOT, Settings
 from tests.conftest import CITY_TOML
-from training.audit_declared import declared_groups
+from training.audit_declared import declared_groups, read_declared
+from training.audit_rows import DeclaredGroups
+from training.audits import _audit_id
 
 DECLARED = """
 [[audit.groups]]
@@ -40,17 +43,35 @@ def city(write_city):
     return load_city(str(folder))
 
 
+def groups_of_keys(city, days, settings):
+    """Return the declared groups of KEYS."""
+    return declared_groups(read_declared(city, settings), KEYS, days)
+
+
 def test_a_row_gets_the_value_of_the_first_record_within_its_window(city, settings):
-    groups = declared_groups(city, KEYS, [30, 30, 3], settings)
+    groups = groups_of_keys(city, [30, 30, 3], settings)
 
     # On one day the record that the SQL gives first counts; A2 was visited before the window, A1's second row after it.
     assert groups["inspector"].tolist()[0] == "blue"
     assert groups["inspector"].isna().tolist() == [False, True, True]
-    assert declared_groups(city, KEYS, [30, 30, 4], settings)["inspector"].tolist()[2] == "late"
+    assert groups_of_keys(city, [30, 30, 4], settings)["inspector"].tolist()[2] == "late"
+
+
+def test_an_audit_is_another_where_the_file_of_the_inspectors_was_changed(city, settings):
+    def audit_id():
+        records, subject = SimpleNamespace(records_id="r1"), SimpleNamespace(model=SimpleNamespace(model_version="m1"))
+        return _audit_id(city, records, subject, DeclaredGroups.of(city, settings))
+
+    before, again = audit_id(), audit_id()
+    path = city.folder / "files" / "visits.csv"
+    path.write_text(VISITS.replace("blue", "red"), encoding="utf-8")
+
+    assert before == again
+    assert audit_id() != before
 
 
 def test_a_city_that_declares_none_has_none(write_city, settings):
-    groups = declared_groups(load_city(str(write_city())), KEYS, [30] * 3, settings)
+    groups = groups_of_keys(load_city(str(write_city())), [30] * 3, settings)
 
     assert (len(groups), list(groups.columns)) == (3, [])
 
@@ -68,7 +89,7 @@ def test_sql_that_is_missing_or_wrong_is_told(city, settings, sql, error, said):
     path.unlink() if sql is None else path.write_text(sql, encoding="utf-8")
 
     with pytest.raises(error, match=said):
-        declared_groups(city, KEYS, [30] * 3, settings)
+        groups_of_keys(city, [30] * 3, settings)
 
 
 def test_sql_among_the_mappings_is_refused(write_city):
@@ -107,7 +128,7 @@ def test_the_inspector_of_a_canvass_inspection_is_found_in_the_real_records(tmp_
         pytest.skip("the real records are not here: set QIANFEN_REAL_DATA to the folder that holds them")
     keys = pd.DataFrame({"entity_id": ["2234228", "none"], "as_of_date": pd.to_datetime([date(2014, 9, 3)] * 2)})
 
-    groups = declared_groups(load_city("chicago"), keys, [1, 1], here)
+    groups = declared_groups(read_declared(load_city("chicago"), here), keys, [1, 1])
 
     assert groups["inspector"].tolist()[0] == "orange"
     assert pd.isna(groups["inspector"].tolist()[1])
