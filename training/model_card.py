@@ -1,7 +1,7 @@
 """What a model card says, after Mitchell et al. 2019, "Model Cards for Model Reporting": gathered, nothing typed.
 
 From the artifact's manifest, the training beside it, the records that it stands on, the audit, the newest comparison
-with rivals on the same test, and the ledger of promotions. The texts of purpose and limits are the page's.
+with rivals of a model made alike, and the ledger of promotions. The texts of purpose and limits are the page's.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from data.records import Records, open_records
 from data.settings import Settings
 from training.audits import Subject
 from training.champions import manifest_hash
+from training.comparison.kept import is_of_model
 from training.ledger import Entry
 from training.registry import models_folder, registered_name
 
@@ -69,7 +70,7 @@ def card_content(
             "notes": city.sources.notes,
             "notes_zh": city.sources.notes_zh,
         },
-        "comparison": newest_comparison(city, settings, audit),
+        "comparison": newest_comparison(city, settings, manifest),
         "audit": audit,
     }  # fmt: skip
 
@@ -91,14 +92,13 @@ def tables_of(records: Records) -> list[dict[str, Any]]:
     return found
 
 
-def newest_comparison(city: City, settings: Settings, audit: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the newest comparison with rivals that was made on the test of the audit; None where there is none."""
+def newest_comparison(city: City, settings: Settings, manifest: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the newest comparison whose champion is made as the manifest says; None where there is none."""
     home = settings.var / "cities" / city.name / "comparisons"
     paths = sorted(home.glob("[!.]*/comparison.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
     for path in paths:
         content: dict[str, Any] = read_json(path)
-        rows = (content["test"]["n_test"], content["test"]["n_test_positive"])
-        if rows == (audit["n_test"], audit["n_test_positive"]):
+        if is_of_model(content, manifest):
             kept = {name: _rival(rival) for name, rival in content["rivals"].items() if "left_out" not in rival}
             return {"comparison_id": path.parent.name, "champion": content["champion"], "rivals": kept}
     return None

@@ -19,13 +19,14 @@ from training.bootstrap import interval
 from training.comparison import kept
 from training.comparison.contest import Trial, contest
 from training.comparison.directions import directions_cost
-from training.comparison.kept import Comparison, build_comparison, content_of
+from training.comparison.kept import Comparison, build_comparison, content_of, made_of
 from training.comparison.pages import difference_plot, lines, page, short_page
 from training.comparison.trials import comparison_folds, fold_trials
 from training.comparison.verdict import verdict, winners
 from training.fitting import Recipe
 from training.folds import Fold, FoldRows, known_on
 from training.metrics import average_precision, roc_auc
+from training.model_card import newest_comparison
 from training.rivals import CHAMPION, RIVALS, FittedRival, Rival
 from training.rivals.past_rate import PAST_RATE
 from training.rivals.ranges import EXPERT_CARD
@@ -301,3 +302,27 @@ def test_a_split_that_leaks_is_refused_before_anything_is_read(settings):
     late = city.split.model_copy(update={"calibration": city.split.test})
     with pytest.raises(ConfigurationError, match="must begin on"):
         build_comparison(city.model_copy(update={"split": late}), None, settings, print)
+
+
+def test_a_card_shows_the_comparison_of_a_model_made_alike_and_no_other(contents, write_city, settings, write_records):
+    city, (won, _) = load_city(str(write_city())), contents
+    made = json.loads(json.dumps(made_of(city, write_records(entities=[]), settings)))
+    home = settings.var / "cities" / "toy" / "comparisons" / "q1"
+    home.mkdir(parents=True)
+
+    def shown(content, **changes):
+        (home / "comparison.json").write_text(json.dumps(content), encoding="utf-8")
+        return newest_comparison(city, settings, made | changes)
+
+    found = shown(won | {"made_of": made})
+    assert (found["comparison_id"], "oracle" in found["rivals"]) == ("q1", True)
+    assert shown(won | {"made_of": made}, lightgbm=made["lightgbm"] | {"num_threads": 64}) == found
+    assert shown(won) is None
+    others = {
+        "records_id": "other", "catalogue_hash": "other", "label": made["label"] | {"horizon_days": 91},
+        "cohort": {"kind": "inspection"}, "split": made["split"] | {"test": ["2020-10-01"]},
+        "selection": {"method": "weights"}, "lightgbm": made["lightgbm"] | {"num_boost_round": 7},
+    }  # fmt: skip
+    assert set(others) == set(made)
+    for name, value in others.items():
+        assert shown(won | {"made_of": made}, **{name: value}) is None

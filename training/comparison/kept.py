@@ -110,6 +110,34 @@ def content_of(comparison: Comparison, rivals: Sequence[Rival] = RIVALS) -> dict
     }
 
 
+def made_of(city: City, records: Records, settings: Settings) -> dict[str, Any]:
+    """Return what the champion of a comparison is made of, by the names of a model's manifest."""
+    recipe = Recipe.of(city, settings.threads)
+    return {
+        "records_id": records.records_id,
+        "catalogue_hash": catalogue_of(city).hash,
+        **{name: getattr(city, name).model_dump(mode="json") for name in ("label", "cohort", "split")},
+        "selection": {"method": city.selection.method},
+        "lightgbm": {**recipe.lightgbm, "num_boost_round": recipe.num_boost_round},
+    }
+
+
+def is_of_model(content: dict[str, Any], manifest: dict[str, Any]) -> bool:
+    """Say whether a comparison's champion is made as a model was; one from before this was kept is of none."""
+    made = content.get("made_of")
+    if made is None:
+        return False
+    # A manifest from before the cohort, or before weights, lacks them. The number of threads makes no other model.
+    theirs = {"cohort": made["cohort"], "selection": {"method": "none"}} | manifest
+    same = ("records_id", "catalogue_hash", "label", "cohort", "split")
+    threads = {"num_threads": 0}
+    return (
+        all(made[name] == theirs.get(name) for name in same)
+        and made["selection"]["method"] == theirs["selection"]["method"]
+        and made["lightgbm"] | threads == theirs.get("lightgbm", {}) | threads
+    )
+
+
 def _results(name: str, over_folds: Contest, on_test: Contest) -> dict[str, Any]:
     reason = over_folds.left_out.get(name) or on_test.left_out.get(name)
     if reason:
@@ -157,7 +185,8 @@ def build_comparison(
     if path.is_file():
         progress(f"Comparison {folder.name} is there already, nothing changed: skipped.")
     else:
-        content = content_of(compare_rivals(city, records, settings, progress))
+        content = {"made_of": made_of(city, records, settings)}
+        content |= content_of(compare_rivals(city, records, settings, progress))
         with atomic_folder(folder) as beside:
             write_json(beside / "comparison.json", content)
     content = read_json(path)
