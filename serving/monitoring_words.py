@@ -38,9 +38,14 @@ _WORDS: dict[str, tuple[str, str]] = {
         "Of the grading as of {}: the {} entities that were inspected within its window. The line is the 95% interval "
         "of the violation rate (Wilson). A grade with fewer than {} labels is not judged.",
     ),
-    "made_by": (
-        "此分级由旧模型 {} 作出，并与该模型训练时的测试 AUC {} 比较。",
-        "Model {} made this grading, not the champion; it is held against the AUC of that model on its own test, {}.",
+    "made_by": ("此分级由旧模型 {} 作出。", "Model {} made this grading, not the champion."),
+    "against_its_test": (
+        "实际 AUC 与该模型自己的测试 AUC {} 比较。",
+        "The AUC is held against {}, which that model had on its own test.",
+    ),
+    "without_its_test": (
+        "该模型的测试当时尚未知悉，或属另一种标签，故不判断 AUC 是否下降。",
+        "That model has no test of this label that was known by the day, so a fall of the AUC is not judged.",
     ),
     "model": ("模型", "Model"),
     "waiting": (
@@ -223,7 +228,10 @@ class MonitoringWords:
         """Return which model made a grading where it was not the champion; nothing where it was."""
         if outcome["model_version"] == content["champion"]["model_version"]:
             return ""
-        return self["made_by"].format(outcome["model_version"], self.figure("roc_auc", outcome["test_roc_auc"]))
+        before = outcome["test_roc_auc"]
+        measure = self["without_its_test" if before is None else "against_its_test"]
+        said = [self["made_by"].format(outcome["model_version"]), measure.format(self.figure("roc_auc", before))]
+        return ("" if self.language == "zh" else " ").join(said)
 
     def no_outcomes(self, content: Mapping[str, Any]) -> str:
         """Return when the labels of the newest grading are known."""

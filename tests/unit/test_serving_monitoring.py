@@ -146,11 +146,12 @@ def test_a_model_that_came_to_be_worse_than_its_test_rings(monitored):
     assert report["level"] == "alarm"
 
 
-def former(monitored, monkeypatch, **split):
+def former(monitored, monkeypatch, label=(), **split):
     """Let another model have made the grading, whose AUC on its test was 0.5 and whose best grade is called A1."""
     manifest, points = monitored.model.manifest, monitored.model.cut_points.as_json()
     points |= {"grades": ["A1", *points["grades"][1:]]}
     manifest = {**manifest, "model_version": "former", "metrics": {"roc_auc": 0.5}, "cut_points": points}
+    manifest |= {"label": monitored.city.label.model_dump(mode="json") | dict(label)}
     manifest |= {"split": {**monitored.city.split.model_dump(mode="json"), **split}}
     monkeypatch.setattr("training.monitoring.performance.artifact_of", lambda *given: "t0/lightgbm_offset")
     monkeypatch.setattr("training.monitoring.performance.read_json", lambda path: manifest)
@@ -175,11 +176,16 @@ def test_a_grading_of_a_former_model_is_held_against_that_models_test_and_grades
     assert MonitoringWords("en").made_by(monitored(visits()), monitored(visits())["outcomes"][0]) == ""
 
 
-def test_the_test_of_a_former_model_that_was_known_later_is_no_measure(monitored, monkeypatch):
-    report = former(monitored, monkeypatch, test=["2021-02-01"])
+@pytest.mark.parametrize("changes", [{"test": ["2021-02-01"]}, {"label": {"horizon_days": 30}}])
+def test_the_test_of_a_former_model_that_was_known_later_or_is_of_another_label_is_no_measure(
+    monitored, monkeypatch, changes
+):
+    report = former(monitored, monkeypatch, **changes)
 
-    assert report["outcomes"][0]["test_roc_auc"] is None
+    (outcome,) = report["outcomes"]
+    assert outcome["test_roc_auc"] is None
     assert "came_true_auc" not in {finding["kind"] for finding in report["findings"]}
+    assert "a fall of the AUC is not judged" in MonitoringWords("en").made_by(report, outcome)
 
 
 def test_a_day_before_the_champions_test_was_known_is_refused_and_the_first_day_named(monitored):

@@ -89,8 +89,11 @@ def _is_a_test(city: City, manifest: dict[str, Any], grading: Graded) -> bool:
 
 
 def _test_auc(evidence: Evidence, manifest: dict[str, Any]) -> float | None:
-    """Return the AUC of a model's own test; None where there is none, or it was not known by the day."""
-    if last_label_day(as_trained(evidence.city, manifest), "test") > evidence.day:
+    """Return the AUC of a model's own test; None where it was not known by the day, or is of another label."""
+    city = evidence.city
+    trained = as_trained(city, manifest)
+    is_alike = (trained.label, trained.cohort) == (city.label, city.cohort)
+    if not is_alike or last_label_day(trained, "test") > evidence.day:
         return None
     before: float | None = manifest.get("metrics", {}).get("roc_auc")
     return before
