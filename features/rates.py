@@ -97,8 +97,11 @@ def decayed_failures(checks: ir.Table, half_life_days: float, **gravity: Any) ->
 def shrunk_rate(
     n_failed: ir.NumericValue, n: ir.NumericValue, prior_rate: ir.FloatingValue, strength: float
 ) -> ir.FloatingValue:
-    """Return (n_failed + strength x prior_rate) / (n + strength); n_failed / n where no prior rate is known."""
-    return ibis.coalesce((n_failed + strength * prior_rate) / (n + strength), n_failed / n.nullif(0))
+    """Return (n_failed + strength x prior_rate) / (n + strength); null where no prior rate is known.
+
+    Of old checks alone no rate is told: their weights fade towards the last decimal place of their sum.
+    """
+    return (n_failed + strength * prior_rate) / (n + strength)
 
 
 def _recent(checks: ir.Table, look_back_days: int) -> ir.Table:

@@ -34,7 +34,12 @@ from training.scale import Scale
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ |= {"QIANFEN_THREADS": "1", "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
 
+# The same examples each time, so that a build passes or fails for what it changed; `--hypothesis-profile=thousands` and
+# `=random` look for new ones.
+settings.register_profile("same", derandomize=True)
+settings.register_profile("random")
 settings.register_profile("thousands", max_examples=3_000)
+settings.load_profile("same")
 
 CITY_TOML = """
 name = "toy"

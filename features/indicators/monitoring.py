@@ -122,7 +122,7 @@ def complaint_reports(
 @indicator(
     dimension="monitoring",
     name_zh="检验检测",
-    description_zh="抽样检验不合格率，按{half_life_days}半衰期近期检验权重大，并向全体不合格率收缩；从未抽检的，为缺失。",
+    description_zh="抽样检验不合格率，按{half_life_days}半衰期近期检验权重大，并向全体不合格率收缩；从未抽检的，或该期内全体均无抽检的，为缺失。",
     unit="share of samples failed",
     unit_zh="不合格样品占比",
     risk="rises",
@@ -135,7 +135,7 @@ def sampling_failures(tests: ir.Table, *, half_life_days: int, strength: float, 
     """Failure rate of sampling tests, each counting half after {half_life_days}, held near the rate of all tests.
 
     The rate of all tests in the last {look_back_days} counts as much as {strength} tests of today. Missing where the
-    entity was never tested.
+    entity was never tested, or nobody was in that time.
     """
     own = decayed_failures(tests, half_life_days)
     joined = own.left_join(overall_failure_rate(tests, look_back_days), "as_of_date")

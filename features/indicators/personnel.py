@@ -88,11 +88,12 @@ def _linked_in_words(values: Values) -> dict[str, Any]:
             "{rate} of inspections of other entities that share a person in office, held near its industry's rate.\n\n"
             "Each inspection counts half after {half_life_days}. An entity that shares several people counts once; one "
             "that is no longer active counts too. The industry counts as much as {strength} inspections of today, and "
-            "alone where the others were never inspected. Missing where nobody in office is known. {by_gravity}"
+            "alone where the others were never inspected. Missing where nobody in office is known, or the look-back "
+            "of industry_category holds nobody's inspection. {by_gravity}"
         ),
         "description_zh": (
             "现任人员任职或出资的其他主体的检查{rate}，按{half_life_days}半衰期近期检查权重大，并向本主体所属行业收缩"
-            "（强度{strength}次）；人员不明的，为缺失。{by_gravity}"
+            "（强度{strength}次）；人员不明的，或行业回溯期内全体均无检查的，为缺失。{by_gravity}"
         ),
     }
 

@@ -92,7 +92,7 @@ def penalty_amount(penalties: ir.Table, *, look_back_days: int) -> ir.Table:
 @indicator(
     dimension="violation",
     name_zh="检查不合格",
-    description_zh="检查{rate}，按{half_life_days}半衰期近期检查权重大，并向所属行业收缩；从未检查的，为缺失。{by_gravity}",
+    description_zh="检查{rate}，按{half_life_days}半衰期近期检查权重大，并向所属行业收缩；从未检查的，或行业回溯期内全体均无检查的，为缺失。{by_gravity}",
     unit="{share}",
     unit_zh="{share}",
     risk="rises",
@@ -117,7 +117,8 @@ def failed_inspections(
     """{rate} of the entity's inspections, each counting half after {half_life_days}, held near its industry's rate.
 
     The industry counts as much as {strength} inspections of today. Missing where no inspection with a known result is
-    known: never inspected is not the same as never failed. {by_gravity}
+    known: never inspected is not the same as never failed. Missing too where the look-back of industry_category holds
+    nobody's inspection. {by_gravity}
     """
     gravity = {name: industry[name] for name in GRAVITY}
     own = decayed_failures(inspections, half_life_days, **gravity)

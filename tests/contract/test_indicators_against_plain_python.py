@@ -210,8 +210,6 @@ class Plain:
         half_life, strength = self.p(name, "half_life_days"), self.p(name, "strength")
         weights = [0.5 ** (self.age(row["event_date"]) / half_life) for row in checks]
         failed = math.fsum(weight * result(row) for weight, row in zip(weights, checks, strict=True))
-        if math.isnan(prior):
-            return failed / math.fsum(weights) if checks else math.nan
         return (failed + strength * prior) / (math.fsum(weights) + strength)
 
     def offices(self, entity_id: str) -> set[str]:
