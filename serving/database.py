@@ -12,13 +12,16 @@ from typing import Any
 import alembic.command
 import alembic.config
 from sqlalchemy import JSON, DateTime, Double, Engine, ForeignKey, Index, String, create_engine, event, make_url, text
-from sqlalchemy.exc import DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from data.errors import ConfigurationError, StorageError
 
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 _BUSY_SECONDS = 30
+# Of several who open a database at once one upgrades it, whole, and the others wait. The number is any that no other
+# program of that database locks.
+_ALONE = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "SELECT pg_advisory_xact_lock(1000000018)"}
 
 
 class Base(DeclarativeBase):
@@ -106,6 +109,7 @@ def open_database(url: str) -> Engine:
     """
     engine = _engine(url)
     with storage_explained("upgraded"), engine.begin() as connection:
+        connection.exec_driver_sql(_ALONE[engine.dialect.name])
         configuration = alembic.config.Config()
         configuration.set_main_option("script_location", str(MIGRATIONS))
         configuration.attributes["connection"] = connection
@@ -124,22 +128,27 @@ def storage_explained(what: str) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
+        said = " ".join(str(error.orig).split()).rstrip("?.")
         raise StorageError(
-            f"The operational database could not be {what}: {error.orig}. See that it is reachable and has space."
+            f"The operational database could not be {what}: {said}. See that it is reachable and has space."
         ) from error
 
 
 def _engine(url: str) -> Engine:
     try:
         parsed = make_url(url)
-        if parsed.get_backend_name() == "sqlite" and parsed.database:
+        backend = parsed.get_backend_name()
+        if backend not in _ALONE:
+            raise NoSuchModuleError(f"{backend} is neither SQLite nor PostgreSQL")
+        if backend == "sqlite" and parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(parsed, pool_pre_ping=parsed.get_backend_name() != "sqlite", hide_parameters=True)
-    except (NoSuchModuleError, ModuleNotFoundError) as error:
+        engine = create_engine(parsed, pool_pre_ping=backend != "sqlite", hide_parameters=True)
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise ConfigurationError(
-            f"QIANFEN_DATABASE_URL must name a database whose driver is installed: {error}. Install the driver."
+            f"QIANFEN_DATABASE_URL must name a database whose driver is installed: {error}. Write "
+            "sqlite:////folder/file.db or postgresql+psycopg://user:password@host/database."
         ) from error
-    if parsed.get_backend_name() == "sqlite":
+    if backend == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
     return engine
 

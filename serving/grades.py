@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Engine, delete, insert, select, update
+from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from serving.database import GradeRow, GradingRow, SwitchRow, now, storage_explained
@@ -110,8 +111,24 @@ def _store(
     grading_id = int(key[0])
     for block in blocks:
         with engine.begin() as connection:
-            connection.execute(insert(GradeRow), [{"grading_id": grading_id, **row} for row in block])
+            _write(connection, [{"grading_id": grading_id, "veto": "", **row} for row in block])
     return grading_id
+
+
+def _write(connection: Connection, rows: list[dict[str, Any]]) -> None:
+    if connection.dialect.name != "postgresql":
+        connection.execute(insert(GradeRow), rows)
+        return
+    # Row by row, the grades of a whole city would take PostgreSQL several times as long.
+    columns = ("grading_id", *STORED)
+    driver = connection.connection.driver_connection
+    assert driver is not None, "the connection is open"
+    try:
+        with driver.cursor().copy(f"COPY grades ({', '.join(columns)}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row([row[column] for column in columns])
+    except driver.Error as error:
+        raise DBAPIError("COPY grades", None, error) from error
 
 
 def _switch(engine: Engine, city: str, grading_id: int) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Callable
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -11,6 +15,8 @@ from typing import Any
 
 import lightgbm as lgb
 import numpy as np
+import psycopg
+import psycopg.sql
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -95,6 +101,48 @@ def settings(tmp_path: Path) -> Settings:
     """Settings whose everything lies below the test's own folder."""
     real = {name: value for name, value in os.environ.items() if name == "QIANFEN_REAL_DATA"}
     return Settings.from_environment({**real, "QIANFEN_VAR": str(tmp_path / "var"), "QIANFEN_THREADS": "2"})
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Callable[[], str]]:
+    """Start a PostgreSQL server of the session's own, and make a fresh database at each call; its URL is returned."""
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+    programs = [Path(found).resolve().parent for found in [shutil.which("initdb")] if found] or installed[-1:]
+    if not programs:
+        pytest.skip("PostgreSQL is not installed")
+    # PostgreSQL refuses to run as root; the way to its folder must be open to another user.
+    home = Path(tempfile.mkdtemp(prefix="qianfen-postgresql-"))
+    as_whom: dict[str, Any] = {"user": "postgres"} if os.geteuid() == 0 else {}
+    if as_whom:
+        shutil.chown(home, "postgres")
+
+    def do(program: str, *arguments: str) -> None:
+        command = [programs[-1] / program, "-D", home / "data", *arguments]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=home, **as_whom)
+
+    do("initdb", "--username=qianfen", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
+    options = f"-c listen_addresses='' -c fsync=off -k {home}"
+    do("pg_ctl", "-w", "-l", str(home / "log"), "-o", options, "start")
+    numbers = itertools.count()
+
+    def create() -> str:
+        name = f"test{next(numbers)}"
+        with psycopg.connect(host=str(home), user="qianfen", dbname="postgres", autocommit=True) as connection:
+            connection.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name)))
+        return f"postgresql://qianfen@/{name}?host={home}"
+
+    yield create
+    do("pg_ctl", "-m", "immediate", "stop")
+    shutil.rmtree(home)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the URL of a fresh operational database, of each kind in turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/qianfen.db"
+    url: str = request.getfixturevalue("postgresql")()
+    return url
 
 
 @pytest.fixture

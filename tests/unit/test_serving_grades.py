@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import date
 
 import pytest
@@ -26,8 +28,10 @@ def block(*entity_ids, points=100.0):
 
 
 @pytest.fixture
-def engine(settings):
-    return open_database(settings.database_url)
+def engine(database_url):
+    engine = open_database(database_url)
+    yield engine
+    engine.dispose()
 
 
 def test_before_the_first_grading_none_is_in_force(engine):
@@ -106,16 +110,27 @@ def test_a_grade_stored_twice_is_a_storage_error_and_changes_nothing(engine):
     assert grading_in_force(engine, "toy").id == old
 
 
-def test_an_upgraded_database_can_be_opened_again(settings):
-    open_database(settings.database_url)
+def test_an_upgraded_database_can_be_opened_again(database_url):
+    open_database(database_url).dispose()
     open_database.cache_clear()
 
-    assert grading_in_force(open_database(settings.database_url), "toy") is None
+    engine = open_database(database_url)
+    assert grading_in_force(engine, "toy") is None
+    engine.dispose()
 
 
-def test_a_database_without_its_driver_is_a_matter_of_configuration():
+def test_of_several_who_open_a_fresh_database_at_once_one_upgrades_it_and_the_others_wait(database_url):
+    program = f"from serving.database import open_database; open_database({database_url!r})"
+
+    opening = [subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE) for _ in range(4)]
+
+    assert [(process.communicate()[1], process.returncode) for process in opening] == [(b"", 0)] * 4
+
+
+@pytest.mark.parametrize("url", ["postgresql+nodriver://nobody@nowhere/none", "mysql://nobody@nowhere/none", "a file"])
+def test_a_database_without_its_driver_is_a_matter_of_configuration(url):
     with pytest.raises(ConfigurationError, match="QIANFEN_DATABASE_URL must name a database whose driver is installed"):
-        open_database("postgresql+nodriver://nobody@nowhere/none")
+        open_database(url)
 
 
 def test_the_migrations_make_what_the_declarations_say(engine):

@@ -19,8 +19,8 @@ MODELS = {
 
 
 @pytest.fixture
-def engine(tmp_path):
-    engine = create_engine(f"sqlite:///{tmp_path}/ledger.db")
+def engine(database_url):
+    engine = create_engine(database_url)
     ledger.METADATA.create_all(engine)
     yield engine
     engine.dispose()

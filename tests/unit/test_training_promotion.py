@@ -64,9 +64,9 @@ def mlflow(monkeypatch):
 class Place:
     """A city with a champion from before the ledger, and two further models."""
 
-    def __init__(self, graded_city, home):
+    def __init__(self, graded_city, home, database_url):
         self.city = graded_city.city
-        self.settings = dataclasses.replace(graded_city.settings, var=home, database_url=f"sqlite:///{home}/q.db")
+        self.settings = dataclasses.replace(graded_city.settings, var=home, database_url=database_url)
         self.models = home / "cities" / "toy" / "models"
         shutil.copytree(graded_city.settings.var / "cities" / "toy" / "models", self.models)
         self.engine = open_database(self.settings.database_url)
@@ -102,8 +102,8 @@ class Place:
 
 
 @pytest.fixture
-def place(graded_city, tmp_path, mlflow):
-    place = Place(graded_city, tmp_path)
+def place(graded_city, tmp_path, mlflow, database_url):
+    place = Place(graded_city, tmp_path, database_url)
     yield place
     place.engine.dispose()
 
