@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import ConfigurationError, did_you_mean
+from training.shap_tables.compiled import compiled
 
 REFERENCE = Path(__file__).resolve().parent.parent / "data" / "reference"
 _CARD_COLUMNS = ("indicator", "lower", "upper", "missing", "points", "valid_from", "source")
@@ -34,12 +36,13 @@ class Ranges:
         """The most points that the indicator can give."""
         return max(self.points)
 
-    def score(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the points of values; NaN is missing."""
-        # NaN sorts behind every number, and so has a place of its own.
-        place = np.searchsorted([*self.edges, np.nan], values, side="right")
-        points: NDArray[np.float64] = np.array([*self.points, self.neutral])[place]
-        return points
+
+class _LaidOut(NamedTuple):
+    """All ranges end to end: their edges, where each indicator's begin, and their points, the neutral ones last."""
+
+    edges: NDArray[np.float64]
+    starts: NDArray[np.int64]
+    points: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,19 @@ class ExpertCard:
 
     def points(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the points (n, 18) of rows X (n, 18), columns in the order of `names`."""
-        return np.column_stack([r.score(X[:, i]) for i, r in enumerate(self.ranges)])
+        if X.shape[1] != len(self.ranges):
+            raise ValueError(f"X must have {len(self.ranges)} columns, got {X.shape[1]}.")
+        points = np.empty(X.shape)
+        _look_up(np.ascontiguousarray(X, dtype=np.float64), *self._laid_out, points)
+        return points
+
+    @cached_property
+    def _laid_out(self) -> _LaidOut:
+        return _LaidOut(
+            np.array([edge for r in self.ranges for edge in r.edges], dtype=np.float64),
+            np.cumsum([0, *(len(r.edges) for r in self.ranges)], dtype=np.int64),
+            np.array([point for r in self.ranges for point in (*r.points, r.neutral)], dtype=np.float64),
+        )
 
     def totals(self, X: NDArray[np.float64]) -> tuple[NDArray[np.float64], tuple[float, ...]]:
         """Return the sum of the points of each row (n,), and the mean points of each indicator.
@@ -165,6 +180,27 @@ class CutPoints:
                 f"{path} must hold three grades or more, from_points rising from 0 up to at most 1000, got {points}."
             )
         return cls(tuple(row["grade"] for row in rows), points, rows[0]["valid_from"], rows[0]["source"])
+
+
+@compiled
+def _look_up(
+    X: NDArray[np.float64],
+    edges: NDArray[np.float64],
+    starts: NDArray[np.int64],
+    points: NDArray[np.float64],
+    into: NDArray[np.float64],
+) -> None:
+    """Write the points of each value into `into` (n, 18)."""
+    for row in range(X.shape[0]):
+        for column in range(X.shape[1]):
+            value = X[row, column]
+            # An indicator has two points more than edges: of its first range, and of missing, the last.
+            place = starts[column] + 2 * column
+            for edge in range(starts[column], starts[column + 1]):
+                # A missing value is below no edge: it passes all, and one place more.
+                place += not (value < edges[edge])
+            place += value != value
+            into[row, column] = points[place]
 
 
 def _ranges(path: Path, name: str, rows: list[dict[str, str]]) -> Ranges:

@@ -34,6 +34,35 @@ def test_a_range_holds_its_lower_bound_and_not_its_upper_one(card_of):
     assert points[:, 0].tolist() == [0, 0, 40, 40, 90, 90, 5]
 
 
+def test_points_are_those_that_a_search_for_the_range_gives():
+    card = ExpertCard.from_csv(REFERENCE / "expert_card.csv", load_catalogue().names)
+    on_edges = np.array([[ranges.edges[n % len(ranges.edges)] for ranges in card.ranges] for n in range(5)])
+    beyond = np.full((3, 18), [[np.nan], [np.inf], [-np.inf]])
+    X = np.concatenate([on_edges, np.nextafter(on_edges, -np.inf), beyond])
+
+    expected = [
+        np.array([*ranges.points, ranges.neutral])[np.searchsorted([*ranges.edges, np.nan], X[:, n], side="right")]
+        for n, ranges in enumerate(card.ranges)
+    ]
+
+    assert (card.points(X) == np.column_stack(expected)).all()
+    assert (card.points(np.asfortranarray(X)) == np.column_stack(expected)).all()
+
+
+def test_totals_of_many_rows_are_the_sums_of_their_points(card_of):
+    card, X = card_of(CARD), np.tile([[0.0], [2.0], [np.nan]], (10_001, 1))
+
+    total, means = card.totals(X)
+
+    assert total.tolist() == [0, 40, 5] * 10_001
+    assert means == (15.0,)
+
+
+def test_rows_with_another_number_of_indicators_have_no_points(card_of):
+    with pytest.raises(ValueError, match="X must have 1 columns, got 2"):
+        card_of(CARD).points(np.zeros((3, 2)))
+
+
 def test_a_card_survives_its_own_json(card_of):
     card = card_of(CARD)
 
