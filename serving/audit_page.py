@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from data.city import City
-from features.catalogue import load_catalogue
-from serving.audit_wording import group_name, kind_name, sentence, words_of
+from serving.audit_wording import group_name, kind_name, words_of
+from serving.names import city_title, indicator_name, sentence_case
 from serving.report_page import Cell, Report, Section, Table, mark_of, measured, number, share
 from training.audit import UNKNOWN
 from training.audit_selection import VIOLATING_NOT_VISITED, VISITED_NOT_VIOLATING
@@ -32,7 +32,7 @@ def audit_report(city: City, content: Content, language: str) -> Report:
     return Report(
         language,
         t["product"],
-        city.title_zh if language == "zh" else city.title,
+        city_title(city, language),
         (
             (t["everybody"], f"{content['n_everybody']:,}"),
             (t["inspected_n"], f"{content['n_inspected']:,}"),
@@ -99,7 +99,7 @@ def _rated(_: Content, kind: Content, group: Content, language: str) -> Iterator
     # A group that only the inspection tells is no trait of the entity, whose risk is rated.
     key = "found_by" if kind["is_declared"] else "more_found" if ratio["low"] > 1.0 else "less_found"
     text = words_of(language)[key]
-    yield abs(math.log(ratio["value"])), sentence(text.format(**_names(kind, group, language), **shown))
+    yield abs(math.log(ratio["value"])), sentence_case(text.format(**_names(kind, group, language), **shown))
 
 
 def _falsely_drawn(content: Content, kind: Content, group: Content, language: str) -> Iterator[tuple[float, str]]:
@@ -111,7 +111,7 @@ def _falsely_drawn(content: Content, kind: Content, group: Content, language: st
         text = words_of(language)["more_false"].format(
             **_names(kind, group, language), percent=percent, value=share(value), all=share(of_all)
         )
-        yield math.log(value / of_all), sentence(text)
+        yield math.log(value / of_all), sentence_case(text)
 
 
 def _names(kind: Content, group: Content, language: str) -> dict[str, str]:
@@ -242,9 +242,7 @@ def _effect(figure: Content) -> Cell:
 
 
 def _column(one: Content, language: str) -> str:
-    catalogue = load_catalogue()
-    names = [catalogue[n].name_zh if language == "zh" else n.replace("_", " ") for n in one["indicators"]]
-    said = ("、" if language == "zh" else ", ").join(names)
+    said = ("、" if language == "zh" else ", ").join(indicator_name(name, language) for name in one["indicators"])
     return words_of(language)["missing"].format(said) if one["is_missing"] else said
 
 

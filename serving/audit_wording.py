@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from data.codes import industry_name, region_name
-from serving.wording import LANGUAGES
+from serving.wording import LANGUAGES, translated
 from training.audit import OTHERS, UNKNOWN
 from training.audit_selection import VIOLATING_NOT_VISITED, VISITED_NOT_VIOLATING
 
@@ -149,7 +149,7 @@ _AGES = {
 
 def words_of(language: str) -> dict[str, str]:
     """Return the words of one language."""
-    return {key: pair[LANGUAGES.index(language)] for key, pair in WORDS.items()}
+    return translated(WORDS, language)
 
 
 def kind_name(name: str, name_zh: str, language: str) -> str:
@@ -157,11 +157,6 @@ def kind_name(name: str, name_zh: str, language: str) -> str:
     if name in _KINDS:
         return _KINDS[name][LANGUAGES.index(language)]
     return name_zh if language == "zh" else name.replace("_", " ")
-
-
-def sentence(text: str) -> str:
-    """Return a text with its first letter large."""
-    return text[:1].upper() + text[1:]
 
 
 def group_name(kind: str, group: str, n_others: int, language: str) -> str:

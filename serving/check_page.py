@@ -6,24 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from data.accounting import ENDS, FileAccount
 from data.city import City
 from data.files import write_atomically, write_json
 from data.reasons import reason_zh
 from data.report import QuarantineReason, TableReport
-from data.schemas import TABLES
 from serving.check import CheckReport, IndicatorReport
-from serving.wording import LANGUAGES
-
-_FOLDER = Path(__file__).resolve().parent
+from serving.names import city_title, table_name
+from serving.pages import file_page, html_language
+from serving.wording import LANGUAGES, other_language, translated
 
 _WORDS: dict[str, tuple[str, str]] = {
-    "html_lang": ("zh-CN", "en"),
     "product": ("千分 · 数据核对", "Qianfen · records checked"),
-    "other_language": ("English", "中文"),
-    "skip": ("跳到正文", "Skip to the content"),
     "rows": ("文件行数", "Rows in the files"),
     "mapped": ("已入库", "In a table"),
     "linked": ("按名称匹配入库", "Linked by name"),
@@ -94,19 +88,15 @@ def write_report(report: CheckReport, folder: Path) -> Path:
 
 def render(report: CheckReport, language: str) -> str:
     """Return the page in `zh` or `en`: one file, style included."""
-    words = {key: pair[LANGUAGES.index(language)] for key, pair in _WORDS.items()}
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_FOLDER / "templates"), autoescape=True, undefined=jinja2.StrictUndefined
-    )
-    environment.filters["thousands"] = lambda n: f"{n:,}"
-    environment.filters["percent"] = lambda share: f"{share:.1%}"
+    words = translated(_WORDS, language)
     shown = [end for end in ENDS if end != "repeated" or any(file.ends[end] for file in report.files)]
-    return environment.get_template("check.html").render(
+    return file_page(
+        "check.html",
+        language,
+        f"{other_language(language)}.html",
+        product=words["product"],
+        title=city_title(report.city, language),
         t=words,
-        language=language,
-        other="en" if language == "zh" else "zh",
-        style=(_FOLDER / "static" / "site.css").read_text(encoding="utf-8"),
-        title=report.city.title_zh if language == "zh" else report.city.title,
         report=report,
         ends=shown,
         totals=_totals(report.files),
@@ -114,7 +104,7 @@ def render(report: CheckReport, language: str) -> str:
         files=[_file(report, file, language, words) for file in report.files],
         reasons=[_reason(table, reason, language, words) for table in report.tables for reason in table.reasons],
         indicators=[_indicator(item, report.n_entities, language, words) for item in report.indicators],
-        tables=[(_table_name(table.name, language), table) for table in report.tables],
+        tables=[(table_name(table.name, language), table) for table in report.tables],
         notes=list(_notes(report.city, language)),
     )
 
@@ -130,7 +120,7 @@ def _totals(files: tuple[FileAccount, ...]) -> dict[str, int]:
 
 def _file(report: CheckReport, file: FileAccount, language: str, words: dict[str, str]) -> dict[str, Any]:
     feeds = "、".join if language == "zh" else ", ".join
-    remarks = [words["feeds"].format(feeds(_table_name(name, language) for name in file.tables))] if file.tables else []
+    remarks = [words["feeds"].format(feeds(table_name(name, language) for name in file.tables))] if file.tables else []
     declared = next((f for f in report.city.sources.files if f.path == file.path), None)
     if declared and declared.amount_unit:
         remarks.append(words[f"unit_{declared.amount_unit}"])
@@ -153,7 +143,7 @@ def _reason(table: TableReport, reason: QuarantineReason, language: str, words: 
     # Where all rows of a rule have one value, or there is one row, the value says most.
     said = reason.first_reason if reason.n_rows == 1 else reason.reason
     return {
-        "table": _table_name(table.name, language),
+        "table": table_name(table.name, language),
         "text": reason_zh(said, table.name) if language == "zh" else said,
         "n_rows": reason.n_rows,
         "file": reason.source_file,
@@ -169,9 +159,9 @@ def _value_of(reason: QuarantineReason) -> str:
 
 def _indicator(item: IndicatorReport, n_entities: int, language: str, words: dict[str, str]) -> dict[str, Any]:
     names = [
-        words["table_not_mapped"].format(_table_name(table, language))
+        words["table_not_mapped"].format(table_name(table, language))
         if table in (*item.not_mapped, *item.one_of)
-        else _table_name(table, language)
+        else table_name(table, language)
         for table in item.waits_for
     ]
     return {
@@ -183,14 +173,9 @@ def _indicator(item: IndicatorReport, n_entities: int, language: str, words: dic
     }
 
 
-def _table_name(name: str, language: str) -> str:
-    return TABLES[name].name_zh if language == "zh" else name
-
-
 def _notes(city: City, language: str) -> Iterator[tuple[str, str, str]]:
     """Yield name, text and language of the notes; one without a Chinese text stands in English."""
     in_chinese = city.sources.notes_zh if language == "zh" else {}
     for name in {**city.sources.notes, **in_chinese}:
-        called = _table_name(name, language) if name in TABLES else {"zh": "总则", "en": name}[language]
-        translated = name in in_chinese
-        yield called, in_chinese[name] if translated else city.sources.notes[name], "zh-CN" if translated else "en"
+        said, said_in = (in_chinese[name], "zh") if name in in_chinese else (city.sources.notes[name], "en")
+        yield table_name(name, language), said, html_language(said_in)

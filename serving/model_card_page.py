@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from data.city import City
-from data.schemas import TABLES
-from features.catalogue import load_catalogue
 from serving.audit_page import findings, kind_table, named_predictors
-from serving.audit_wording import kind_name, sentence
+from serving.audit_wording import kind_name
 from serving.model_card_wording import LIMITS, PURPOSE, WORDS
-from serving.report_page import Cell, Report, Section, Table, number, share, texts, translated
+from serving.names import city_title, indicator_name, sentence_case, table_name
+from serving.report_page import Cell, Report, Section, Table, number, share, texts
+from serving.wording import translated
 from training.audit import UNKNOWN
 from training.gate_table import PASSED
 
@@ -41,8 +41,7 @@ def card_report(city: City, content: Content, language: str) -> Report:
         *_approval(content, t),
         _versions(content, t),
     )
-    title = city.title_zh if language == "zh" else city.title
-    return Report(language, t["product"], title, (), sections, t["made_from"])
+    return Report(language, t["product"], city_title(city, language), (), sections, t["made_from"])
 
 
 def _model(content: Content, t: Words) -> Section:
@@ -73,10 +72,10 @@ def _data(content: Content, t: Words, language: str) -> Section:
         sentences.append(t["taken_on"].format(sources["taken_on"]))
     empty = [name for name, missing in content["audit"]["missing"].items() if missing == 1.0]
     if empty:
-        sentences.append(t["empty"].format(_list([_indicator(name, language) for name in empty], language)))
+        sentences.append(t["empty"].format(_list([indicator_name(name, language) for name in empty], language)))
     rows = tuple(
         (
-            Cell(_table_name(one["table"], language)),
+            Cell(table_name(one["table"], language)),
             Cell(f"{one['n_accepted']:,}"),
             Cell(f"{one['n_quarantined']:,}"),
             Cell(one["first"] or "—"),
@@ -86,7 +85,7 @@ def _data(content: Content, t: Words, language: str) -> Section:
     )
     heads = tuple(t[head] for head in ("table", "rows", "quarantined", "first", "last"))
     notes = {**sources["notes"], **(sources["notes_zh"] if language == "zh" else {})}
-    facts = tuple((_table_name(name, language), text) for name, text in notes.items())
+    facts = tuple((table_name(name, language), text) for name, text in notes.items())
     return Section("data", t["data"], tuple(sentences), facts=facts, tables=(Table(heads, rows),))
 
 
@@ -185,7 +184,7 @@ def _rivals(city: City, content: Content, t: Words) -> Section:
 def _audit(content: Content, t: Words, language: str) -> Section:
     figures = ["drawn_10", "false_alarms_10", "observed", "calibration", "roc_auc"]
     tables = tuple(
-        kind_table(kind, figures, sentence(kind_name(kind["name"], kind["name_zh"], language)), language)
+        kind_table(kind, figures, sentence_case(kind_name(kind["name"], kind["name_zh"], language)), language)
         for kind in content["audit"]["kinds"]
         if kind["name"] not in _OWN and _is_known(kind)
     )
@@ -273,11 +272,3 @@ def _dates(stage: Any) -> str:
 
 def _list(names: Sequence[str], language: str) -> str:
     return ("、" if language == "zh" else ", ").join(names)
-
-
-def _indicator(name: str, language: str) -> str:
-    return load_catalogue()[name].name_zh if language == "zh" else name.replace("_", " ")
-
-
-def _table_name(name: str, language: str) -> str:
-    return TABLES[name].name_zh if language == "zh" and name in TABLES else name

@@ -6,14 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from data.city import City
 from data.files import write_atomically
 from serving.monitoring_words import MonitoringWords
-from serving.wording import LANGUAGES
-
-_FOLDER = Path(__file__).resolve().parent
+from serving.names import city_title
+from serving.pages import file_page
+from serving.wording import LANGUAGES, other_language
 
 _MOST_INDICATORS = 5
 """Indicators that are named of those by which trees tell two sides apart."""
@@ -28,19 +26,15 @@ def write_pages(city: City, content: Mapping[str, Any], folder: Path) -> None:
 
 def render(city: City, content: Mapping[str, Any], language: str) -> str:
     """Return the page in `zh` or `en`: one file, style included."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_FOLDER / "templates"), autoescape=True, undefined=jinja2.StrictUndefined
-    )
-    environment.filters["thousands"] = lambda n: f"{n:,}"
-    environment.filters["percent"] = lambda share: f"{share:.1%}"
     words = MonitoringWords(language)
     newest = content["outcomes"][0] if content["outcomes"] else None
-    return environment.get_template("monitoring.html").render(
+    return file_page(
+        "monitoring.html",
+        language,
+        f"{other_language(language)}.html",
+        product=words["product"],
+        title=city_title(city, language),
         t=words,
-        language=language,
-        other="en" if language == "zh" else "zh",
-        style=(_FOLDER / "static" / "site.css").read_text(encoding="utf-8"),
-        title=city.title_zh if language == "zh" else city.title,
         report=content,
         newest=newest,
         order=_order(content, newest),

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from features.catalogue import load_catalogue
+from serving.names import indicator_name
 from serving.wording import LANGUAGES
 
 _PERCENT = ("precision_at_capacity", "violation_rate")
 
 _WORDS: dict[str, tuple[str, str]] = {
-    "html_lang": ("zh-CN", "en"),
     "product": ("千分 · 模型监测", "Qianfen · monitoring"),
-    "other_language": ("English", "中文"),
-    "skip": ("跳到正文", "Skip to the content"),
     "state": ("监测结论", "State"),
     "quiet": ("正常", "Quiet"),
     "notice": ("提示", "Notice"),
@@ -172,14 +169,13 @@ class MonitoringWords:
     def __init__(self, language: str) -> None:
         self.language = language
         self._place = LANGUAGES.index(language)
-        self._names = {item.name: item.name_zh for item in load_catalogue()}
 
     def __getitem__(self, key: str) -> str:
         return _WORDS[key][self._place]
 
     def indicator(self, name: str) -> str:
         """Return the name of an indicator."""
-        return self._names.get(name, name) if self.language == "zh" else name
+        return indicator_name(name, self.language)
 
     def figure(self, name: str, value: float | None, digits: int = 3) -> str:
         """Return a figure: a share as a percentage, others with three digits; a dash where there is none."""

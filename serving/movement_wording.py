@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from features.catalogue import load_catalogue
+from serving.names import indicator_name
 from serving.wording import LANGUAGES
 
 _WORDS: dict[str, tuple[str, str]] = {
@@ -91,7 +91,4 @@ def name_of(subject: str, language: str) -> str:
     """Return the name of an indicator, or of another line of a movement."""
     if subject in _WORDS:
         return say(language, subject)
-    catalogue = load_catalogue()
-    if language == "zh" and subject in catalogue.names:
-        return catalogue[subject].name_zh
-    return subject.replace("_", " ")
+    return indicator_name(subject, language)

@@ -12,6 +12,7 @@ from data.settings import Settings
 from serving.movement import Movement
 from serving.movement_lines import MovementLines, Values, by_subject, change_of, signed_tenths, tenths
 from serving.movement_wording import name_of, say
+from serving.names import city_title
 
 MOST_LINES = 5
 """Indicators that are shown of an entity in a list."""
@@ -27,9 +28,8 @@ class MovementWords:
     def summary(self) -> Iterator[str]:
         """Yield how many there are, what the model did, the grades before and after, and what moved them."""
         m = self._movement.manifest
-        before, after = m["before"], m["after"]
-        title = self._city.title_zh if self._language == "zh" else self._city.title
-        yield self._say("head", city=title, before=before["as_of_date"], after=after["as_of_date"])
+        dates = {side: m[side]["as_of_date"] for side in ("before", "after")}
+        yield self._say("head", city=city_title(self._city, self._language), **dates)
         yield self._say("n", **m["n"])
         for state in ("entered", "left"):
             counts = (f"{grade} {n:,}" for grade, n in m["grades_of"][state].items() if n)

@@ -4,20 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
-import jinja2
-
-from serving.wording import LANGUAGES
-
-_FOLDER = Path(__file__).resolve().parent
-
-_WORDS: dict[str, tuple[str, str]] = {
-    "html_lang": ("zh-CN", "en"),
-    "other_language": ("English", "中文"),
-    "skip": ("跳到正文", "Skip to the content"),
-}
+from serving.pages import file_page
 
 Mark = Literal["", "above", "below"]
 MARKS: dict[Mark, str] = {"": "", "above": "▲", "below": "▼"}
@@ -73,23 +62,10 @@ class Report:
     versions: str
 
 
-def translated(words: Mapping[str, tuple[str, str]], language: str) -> dict[str, str]:
-    """Return the words of one language."""
-    return {key: pair[LANGUAGES.index(language)] for key, pair in words.items()}
-
-
 def as_html(report: Report, other: str) -> str:
     """Return a report as one file, style included; `other` is where the other language lies."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_FOLDER / "templates"), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    return environment.get_template("report.html").render(
-        t=translated(_WORDS, report.language),
-        report=report,
-        marks=MARKS,
-        other=other,
-        style=(_FOLDER / "static" / "site.css").read_text(encoding="utf-8"),
+    return file_page(
+        "report.html", report.language, other, product=report.product, title=report.title, report=report, marks=MARKS
     )
 
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import date
-from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-import jinja2
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -25,11 +23,12 @@ from serving.entity_change import change_since_before
 from serving.grades import GradingInForce, grades_of
 from serving.lookups import Asker, record_lookups
 from serving.model_pages import model_page, name_of_card
+from serving.names import city_title
+from serving.pages import environment, html_language, page
 from serving.request import ScoreItem, parse_date
 from serving.review_page import bands, draw, shown_changes
 from serving.scoring import Scorer
-from serving.sentences import signed
-from serving.wording import LANGUAGES, words
+from serving.wording import LANGUAGES, other_language, words
 from training.additive import AdditiveModel
 
 _FOLDER = Path(__file__).resolve().parent
@@ -76,20 +75,20 @@ def create_site(scorer: ScorerSource, routes: tuple[BaseRoute, ...] = ()) -> Sta
 
 
 def _docs(_: Request) -> Response:
-    page = _templates().get_template("docs.html").render()
-    return HTMLResponse(page, headers=_HEADERS | {"Content-Security-Policy": _DOCS_POLICY})
+    content = environment().get_template("docs.html").render()
+    return HTMLResponse(content, headers=_HEADERS | {"Content-Security-Policy": _DOCS_POLICY})
 
 
 def _model(scorer: Scorer, request: Request, language: str) -> Response:
-    page = model_page(scorer.city, scorer.settings, scorer.model.model_version, request.path_params["name"])
-    return HTMLResponse(page, headers=_HEADERS | {"Content-Security-Policy": _REPORT_POLICY})
+    content = model_page(scorer.city, scorer.settings, scorer.model.model_version, request.path_params["name"])
+    return HTMLResponse(content, headers=_HEADERS | {"Content-Security-Policy": _REPORT_POLICY})
 
 
-def _shown(scorer: Scorer, request: Request, page: Callable[[Scorer, Request, str], Response]) -> Response:
+def _shown(scorer: Scorer, request: Request, show: Callable[[Scorer, Request, str], Response]) -> Response:
     """Show a page; what a user can act on becomes a page of its own, with its status."""
     language = _language(scorer, request)
     try:
-        return page(scorer, request, language)
+        return show(scorer, request, language)
     except NotReadyError as error:
         return _message(scorer, request, language, error, "not_ready_title", words(language)["not_ready"])
     except QianfenError as error:
@@ -211,24 +210,21 @@ def _page(template: str, scorer: Scorer, request: Request, language: str, status
         query = {k: v for k, v in (kept | changes).items() if v}
         return path + (f"?{urlencode(query)}" if query else "")
 
-    other = LANGUAGES[1 - LANGUAGES.index(language)]
-    here = dict(request.query_params) | {"lang": other}
-    content = (
-        _templates()
-        .get_template(template)
-        .render(
-            t=words(language),
-            language=language,
-            switch=f"{quote(request.url.path)}?{urlencode(here)}",
-            title=scorer.city.title_zh if language == "zh" else scorer.city.title,
-            why=request.query_params.get("why", ""),
-            chosen_language=request.query_params.get("lang", ""),
-            link=link,
-            card=f"/model/{name_of_card(language)}",
-            **values,
-        )
+    t, here = words(language), dict(request.query_params) | {"lang": other_language(language)}
+    content = page(
+        template,
+        language,
+        f"{quote(request.url.path)}?{urlencode(here)}",
+        product=t["product"],
+        title=city_title(scorer.city, language),
+        t=t,
+        why=request.query_params.get("why", ""),
+        chosen_language=request.query_params.get("lang", ""),
+        link=link,
+        card=f"/model/{name_of_card(language)}",
+        **values,
     )
-    return HTMLResponse(content, status, headers={**_HEADERS, "Content-Language": words(language)["html_lang"]})
+    return HTMLResponse(content, status, headers={**_HEADERS, "Content-Language": html_language(language)})
 
 
 def _language(scorer: Scorer, request: Request) -> str:
@@ -245,20 +241,3 @@ def _record(
 ) -> None:
     looked_up = [(entity_id[:100], as_of_date, version) for entity_id in entity_ids]
     record_lookups(scorer.engine, scorer.city.name, _asker(request, what), looked_up)
-
-
-@cache
-def _templates() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_FOLDER / "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["path"] = lambda text: quote(text, safe="")
-    environment.filters["one_decimal"] = lambda number: f"{number:,.1f}".replace("-", "−")
-    environment.filters["signed_tenths"] = lambda n: signed(n / 10)
-    environment.filters["percent"] = lambda share: f"{share:.1%}"
-    environment.filters["thousands"] = lambda number: f"{number:,}"
-    return environment

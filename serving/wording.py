@@ -1,12 +1,12 @@
-"""The words of the pages, in Chinese and in English."""
+"""The words of the site's pages, in Chinese and in English."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 LANGUAGES = ("zh", "en")
 
 _WORDS: dict[str, tuple[str, str]] = {
-    "html_lang": ("zh-CN", "en"),
-    "other_language": ("English", "中文"),
     "product": ("千分 · 主体风险分级", "Qianfen · risk grades"),
     "home": ("首页", "Home"),
     "search": ("查询", "Search"),
@@ -120,7 +120,6 @@ _WORDS: dict[str, tuple[str, str]] = {
     ),
     "error_title": ("无法显示", "This cannot be shown"),
     "api": ("接口文档", "API"),
-    "skip": ("跳到正文", "Skip to the content"),
     "active": ("在营", "active"),
     "suspended": ("停业", "suspended"),
     "revoked": ("吊销", "revoked"),
@@ -134,6 +133,15 @@ _WORDS: dict[str, tuple[str, str]] = {
 
 
 def words(language: str) -> dict[str, str]:
-    """Return all words in one language."""
-    place = LANGUAGES.index(language)
-    return {key: pair[place] for key, pair in _WORDS.items()}
+    """Return the words of the site's pages in one language."""
+    return translated(_WORDS, language)
+
+
+def translated(words: Mapping[str, tuple[str, str]], language: str) -> dict[str, str]:
+    """Return words in one language."""
+    return {key: pair[LANGUAGES.index(language)] for key, pair in words.items()}
+
+
+def other_language(language: str) -> str:
+    """Return the language that a page leads to."""
+    return LANGUAGES[1 - LANGUAGES.index(language)]
