@@ -8,9 +8,10 @@ from typing import Any
 from data.city import City
 from serving.audit_page import findings, kind_table, named_predictors
 from serving.audit_wording import kind_name
+from serving.gate_words import gate_line, gate_remark
 from serving.model_card_wording import LIMITS, PURPOSE, WORDS
 from serving.names import city_title, indicator_name, sentence_case, table_name
-from serving.report_page import Cell, Report, Section, Table, number, share, texts
+from serving.report_page import Cell, Report, Section, Table, number, share, signed, texts
 from serving.wording import translated
 from training.audit import UNKNOWN
 from training.gate_table import PASSED
@@ -38,7 +39,7 @@ def card_report(city: City, content: Content, language: str) -> Report:
         _rivals(city, content, t),
         _audit(content, t, language),
         _limits(content, t, language),
-        *_approval(content, t),
+        *_approval(content, t, language),
         _versions(content, t),
     )
     return Report(language, t["product"], city_title(city, language), (), sections, t["made_from"])
@@ -204,7 +205,7 @@ def _limits(content: Content, t: Words, language: str) -> Section:
     return Section("limits", t["limits"], items=tuple(items))
 
 
-def _approval(content: Content, t: Words) -> Iterator[Section]:
+def _approval(content: Content, t: Words, language: str) -> Iterator[Section]:
     approvals = content["approvals"]
     if not approvals:
         yield Section("approval", t["approval"], (t["not_approved"],))
@@ -220,21 +221,29 @@ def _approval(content: Content, t: Words) -> Iterator[Section]:
         for one in approvals
     )  # fmt: skip
     heads = ("#", *(t[head] for head in ("action", "who", "at", "why", "former", "entry_hash")))
-    gates = tuple(_gate(one, t) for one in approvals if one["gate"])
+    gates = tuple(_gate(one, t, language) for one in approvals if one["gate"])
     yield Section("approval", t["approval"], tables=(Table(heads, rows), *gates))
 
 
-def _gate(approval: Content, t: Words) -> Table:
+def _gate(approval: Content, t: Words, language: str) -> Table:
     rows = tuple(
         (
-            Cell(row["what"], row.get("said", "")),
+            Cell(gate_line(row, language), gate_remark(row, language)),
             *(Cell(_judged(row.get(name))) for name in ("challenger", "champion", "card", "tolerance")),
+            _difference(row),
             Cell(t[row["verdict"]], is_number=False),
         )
         for row in sorted(approval["gate"], key=lambda row: row["verdict"] == PASSED)
     )
-    heads = tuple(t[h] for h in ("what", "its_value", "former_value", "card_value", "tolerance", "verdict"))
-    return Table(heads, rows, t["gate"].format(approval["sequence"]))
+    heads = ("what", "its_value", "former_value", "card_value", "tolerance", "gate_difference", "verdict")
+    return Table(tuple(t[head] for head in heads), rows, t["gate"].format(approval["sequence"]))
+
+
+def _difference(row: Content) -> Cell:
+    if "difference" not in row:
+        return Cell("—")
+    interval = f"({signed(row['low'], 4)}, {signed(row['high'], 4)})" if "low" in row and "high" in row else ""
+    return Cell(signed(row["difference"], 4), interval)
 
 
 def _judged(value: float | None) -> str:

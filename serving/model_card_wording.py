@@ -177,6 +177,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "former_value": ("当时的现役模型", "Champion then"),
     "card_value": ("评分卡", "Card"),
     "tolerance": ("容许", "Tolerance"),
+    "gate_difference": ("差（95% 区间）", "Difference (95%)"),
     "versions": ("版本与哈希", "Versions and hashes"),
     "made_from": (
         "由制品、台账、审计和记录生成；用途与局限之外没有手写的内容。",

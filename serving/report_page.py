@@ -114,6 +114,11 @@ def number(value: float | None, digits: int = 3) -> str:
     return "—" if value is None else f"{value:.{digits}f}".replace("-", "−")
 
 
+def signed(value: float, digits: int = 3) -> str:
+    """Return a difference with its sign."""
+    return f"{value:+.{digits}f}".replace("-", "−")
+
+
 def measured(figure: Mapping[str, Any] | None, less: Mapping[str, Any] | None, as_share: bool) -> Cell:
     """Return a figure with its interval below it, marked where its difference to all is of one sign throughout."""
     if figure is None or figure["value"] is None:

@@ -8,9 +8,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
 from features.catalogue import Catalogue
 from features.declaration import Indicator
 from serving.sentences import NEGLIGIBLE_POINTS, shown_value, signed
+from serving.veto_sentences import veto_sentence
+from serving.wording import LANGUAGES
+from training.additive import AdditiveModel
 from training.expert_card import CutPoints
 
 WIDTH = 1000.0
@@ -138,6 +143,44 @@ def bands(cut_points: CutPoints) -> tuple[Band, ...]:
     return tuple(
         Band(grade, start / 10, (end - start) / 10, round(start))
         for grade, (start, end) in zip(cut_points.grades, pairwise(edges), strict=True)
+    )
+
+
+@dataclass(frozen=True)
+class CardGrade:
+    """What stands behind the grade of the experts' card alone.
+
+    Attributes
+    ----------
+    by_points : str
+        Grade of the card's points before any veto.
+    bands : tuple of Band
+        The card's own grades on the thousand-point bar; empty where they begin where the model's do.
+    veto : str
+        Sentence of the veto that changed the card's grade; empty where none did.
+    veto_name : str
+        Name of that veto.
+    """
+
+    by_points: str
+    bands: tuple[Band, ...]
+    veto: str
+    veto_name: str
+
+
+def card_grade(reply: Mapping[str, Any], model: AdditiveModel, language: str) -> CardGrade:
+    """Return what stands behind the grade of the experts' card in a reply of `POST /v1/score`."""
+    known = {c["indicator"]: c["value"] for c in reply["contributions"]}
+    values = np.array([[np.nan if known[name] is None else known[name] for name in model.names]])
+    by_points = model.card_cut_points.grade(np.array([reply["expert_points"]]))
+    name = str(model.vetoes.applied(values, by_points)[1][0])
+    said = veto_sentence(model.vetoes[name], str(by_points[0])) if name else ("", "")
+    own = model.card_cut_points.from_points != model.cut_points.from_points
+    return CardGrade(
+        str(by_points[0]),
+        bands(model.card_cut_points) if own else (),
+        said[LANGUAGES.index(language)],
+        name,
     )
 
 

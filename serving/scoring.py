@@ -94,10 +94,17 @@ class Scorer:
             raise NotReadyError(f"{self.city.name} is not graded yet. Run `qianfen grade {self.city.name}`.")
         return grading
 
-    def score(self, items: Sequence[ScoreItem], asker: Asker, champion: Champion | None = None) -> list[dict[str, Any]]:
+    def score(
+        self,
+        items: Sequence[ScoreItem],
+        asker: Asker,
+        champion: Champion | None = None,
+        grading: GradingInForce | None = None,
+    ) -> list[dict[str, Any]]:
         """Return one reply for each item, in order; who looked at which entity is written down first.
 
-        All are of one champion: of `champion`, where the caller goes on with it, else of that of the moment.
+        All are of one champion and one grading: of those given, where the caller goes on with them, else of those of
+        the moment.
 
         Raises
         ------
@@ -108,7 +115,7 @@ class Scorer:
         """
         champion = champion or self.champion
         model = champion.model
-        found = self._find(items, model)
+        found = self._find(items, model, grading)
         record_lookups(
             self.engine,
             self.city.name,
@@ -126,8 +133,10 @@ class Scorer:
             for row, (item, f) in enumerate(zip(items, found, strict=True))
         ]
 
-    def snapshot(self, as_of_date: date | None) -> Snapshot:
-        """Return the snapshot as of a date; of the grading in force where none is named.
+    def snapshot(
+        self, as_of_date: date | None, champion: Champion | None = None, grading: GradingInForce | None = None
+    ) -> Snapshot:
+        """Return the snapshot as of a date, by default of the grading; champion and grading as of `score`.
 
         Raises
         ------
@@ -136,7 +145,7 @@ class Scorer:
         NotFoundError
             Where there is none as of the date; the text names the dates there are.
         """
-        model, grading = self.model, self.grading()
+        model, grading = (champion or self.champion).model, grading or self.grading()
         if as_of_date in (None, grading.as_of_date):
             return self._graded_snapshot(grading, model)
         return self._other_snapshot(as_of_date, grading, model)
@@ -161,7 +170,7 @@ class Scorer:
             )
         return load_snapshot(folders[as_of_date])
 
-    def _find(self, items: Sequence[ScoreItem], model: AdditiveModel) -> list[_Found]:
+    def _find(self, items: Sequence[ScoreItem], model: AdditiveModel, grading: GradingInForce | None) -> list[_Found]:
         wanted: dict[date | None, list[str]] = {}
         for item in items:
             if item.entity_id is not None:
@@ -169,8 +178,8 @@ class Scorer:
         by_date: dict[date | None, Mapping[str, _Found]] = {}
         if wanted:
             # Asked once: a request is answered from one grading, whatever is put in force meanwhile.
-            grading = self.grading()
-            by_date = {day: self._look_up(day, entity_ids, grading, model) for day, entity_ids in wanted.items()}
+            asked = grading or self.grading()
+            by_date = {day: self._look_up(day, entity_ids, asked, model) for day, entity_ids in wanted.items()}
         return [_given(item) if item.indicators else by_date[item.as_of_date][str(item.entity_id)] for item in items]
 
     def _look_up(

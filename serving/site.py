@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from serving.model_pages import model_page, name_of_card
 from serving.names import city_title
 from serving.pages import environment, html_language, page
 from serving.request import ScoreItem, parse_date
-from serving.review_page import bands, draw, shown_changes
+from serving.review_page import bands, card_grade, draw, shown_changes
 from serving.scoring import Scorer
 from serving.wording import LANGUAGES, other_language, words
 from training.additive import AdditiveModel
@@ -114,7 +114,7 @@ def _home(scorer: Scorer, request: Request, language: str) -> Response:
 
 
 def _search(scorer: Scorer, request: Request, grading: GradingInForce, wanted: str) -> list[dict[str, Any]]:
-    snapshot = scorer.snapshot(None)
+    snapshot = scorer.snapshot(None, grading=grading)
     facts = find_entities(scorer.settings, snapshot, wanted)
     grades = grades_of(scorer.engine, grading.id, [f.entity_id for f in facts])
     found = [{"facts": f, "grade": grades.get(f.entity_id)} for f in facts]
@@ -137,22 +137,30 @@ def _entity(scorer: Scorer, request: Request, language: str) -> Response:
     entity_id = request.path_params["entity_id"]
     as_of = request.query_params.get("as_of")
     item = ScoreItem(entity_id=entity_id, as_of_date=parse_date(as_of, "as_of") if as_of else None)
-    champion = scorer.champion
+    # Asked once: the page stands on one model and one grading, whatever is promoted or put in force meanwhile.
+    champion, grading = scorer.champion, scorer.grading()
     try:
-        snapshot = scorer.snapshot(item.as_of_date)
+        snapshot = scorer.snapshot(item.as_of_date, champion, grading)
     except NotFoundError as error:
         return _message(scorer, request, language, error, "no_date_title", str(error))
     try:
-        reply = scorer.score([item], _asker(request, "GET /entities"), champion)[0]
+        reply = scorer.score([item], _asker(request, "GET /entities"), champion, grading)[0]
     except NotFoundError as error:
         _record(scorer, request, "GET /entities", [entity_id], snapshot.as_of_date, None)
         text = words(language)["unknown_entity"].format(entity_id[:100])
         return _message(scorer, request, language, error, "unknown_entity_title", text)
-    return _review(scorer, champion, request, language, snapshot, reply)
+    dates = sorted({*scorer.snapshot_folders(champion.model), grading.as_of_date}, reverse=True)
+    return _review(scorer, champion, request, language, snapshot, reply, dates)
 
 
 def _review(
-    scorer: Scorer, champion: Champion, request: Request, language: str, snapshot: Snapshot, reply: Mapping[str, Any]
+    scorer: Scorer,
+    champion: Champion,
+    request: Request,
+    language: str,
+    snapshot: Snapshot,
+    reply: Mapping[str, Any],
+    dates: Sequence[date],
 ) -> Response:
     entity_id = reply["entity_id"]
     facts: EntityFacts | None = entity_facts(scorer.settings, snapshot, [entity_id]).get(entity_id)
@@ -169,6 +177,7 @@ def _review(
         facts=facts,
         reply=reply,
         bands=bands(model.cut_points),
+        card_grade=card_grade(reply, model, language),
         drawing=draw(reply, catalogue, model.cut_points, language, currency),
         change=change,
         change_dates=_between(change.since, snapshot.as_of_date),
@@ -176,18 +185,13 @@ def _review(
         ways=outlook["ways"] or ([outlook["best"]] if outlook["best"] else []),
         changes=lambda way: shown_changes(way, catalogue, language, currency),
         horizon_days=scorer.city.label.horizon_days,
-        dates=_dates(scorer, champion, snapshot.as_of_date),
+        dates=dates,
     )
 
 
 def _between(since: date | None, until: date | None) -> str:
     """Return the options by which `qianfen movement` compares two dates; two gradings of one date it finds itself."""
     return "" if since is None or since == until else f" --from {since} --to {until}"
-
-
-def _dates(scorer: Scorer, champion: Champion, shown: date | None) -> list[date]:
-    known = {*scorer.snapshot_folders(champion.model), scorer.grading().as_of_date}
-    return sorted({*known, shown} - {None}, reverse=True)  # type: ignore[arg-type]
 
 
 def _message(scorer: Scorer, request: Request, language: str, error: QianfenError, title: str, text: str) -> Response:

@@ -43,6 +43,12 @@ _WORDS: dict[str, tuple[str, str]] = {
     ),
     "expert_card": ("专家评分卡", "Experts' card alone"),
     "expert_note": ("仅按专家权重计分", "by the experts' weights only"),
+    "card_held": ("；仅按其分数为 {} 级，受等级限制", "; by its points {}, held down by a veto"),
+    "card_veto": ("评分卡的等级限制", "Veto of the card's grade"),
+    "card_own_cut_points": (
+        "专家评分卡按自己的分界分级",
+        "Experts' card alone, graded by cut points of its own",
+    ),
     "scale": ("千分标尺", "Thousand-point scale"),
     "why_grade": ("分数由来", "Where the points come from"),
     "why_grade_note": (

@@ -120,6 +120,11 @@ class AdditiveModel:
         return Vetoes(self.declared_vetoes, self.names, self.cut_points.grades)
 
     @property
+    def card_cut_points(self) -> CutPoints:
+        """Cut points that grade the experts' points."""
+        return self.expert_cut_points or self.cut_points
+
+    @property
     def base_points(self) -> float:
         """Points of the average training row."""
         a, b = self.platt
@@ -190,8 +195,7 @@ class AdditiveModel:
         points = unclipped.clip(0.0, MOST_POINTS)
         expert_points = card.sum(axis=1)
         grade, veto = self.vetoes.applied(values, self.cut_points.grade(points))
-        experts = self.expert_cut_points or self.cut_points
-        expert_grade, _ = self.vetoes.applied(values, experts.grade(expert_points))
+        expert_grade, _ = self.vetoes.applied(values, self.card_cut_points.grade(expert_points))
         per_log_odds = self.scale.factor * b
         return Scores(
             raw_score=raw,

@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from types import SimpleNamespace
 
 import httpx
+import numpy as np
 import pytest
 from sqlalchemy import select
 
@@ -301,6 +302,72 @@ def test_the_page_shows_the_veto_outside_the_sum_and_no_way_past_it(vetoed, lang
     }
     assert stands[language] in page
     assert '<ol class="ways">' not in page
+
+
+class ChangedScorer(Scorer):
+    """A scorer whose champion is the city's with something declared otherwise."""
+
+    def __init__(self, city, settings, declared):
+        super().__init__(city, settings)
+        self.declared = declared
+
+    @property
+    def champion(self):
+        return Champion.of(self.city, dataclasses.replace(super().champion.model, **self.declared))
+
+
+def changed_page(graded_city, language, **declared):
+    """Return the reply and the page of E07 by a champion that declares otherwise."""
+    changed = ChangedScorer(graded_city.city, graded_city.settings, declared)
+    reply = changed.score([ScoreItem("E07")], Asker("test", "", ""))[0]
+    page = Client(create_site(lambda: changed)).get(f"/entities/E07?lang={language}").text
+    return reply, page
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_card_that_is_graded_by_cut_points_of_its_own_shows_them_on_a_bar_of_its_own(graded_city, language):
+    own = CutPoints(("A", "B", "C", "D"), (0.0, 11.0, 222.0, 963.0), "2026-01-01", "test")
+
+    plain, changed = (
+        changed_page(graded_city, language, expert_cut_points=cut_points)[1] for cut_points in (None, own)
+    )
+
+    said = words(language)["card_own_cut_points"].replace("'", "&#39;")
+    assert said in changed
+    assert all(f"≥ {begins}</li>" in changed for begins in (11, 222, 963))
+    assert changed.count('class="expert-pointer"') == plain.count('class="expert-pointer"') == 1
+    assert said not in plain
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_veto_that_holds_the_grade_of_the_card_alone_is_told_with_what_its_points_would_give(graded_city, language):
+    # The model's points give D already, whatever the veto says.
+    model = graded_city.model
+    worst = dataclasses.replace(model.cut_points, from_points=(0.0, 1e-3, 2e-3, 3e-3))
+
+    reply, page = changed_page(
+        graded_city, language, declared_vetoes=(VETO,), cut_points=worst, expert_cut_points=model.cut_points
+    )
+
+    by_points = str(model.cut_points.grade(np.array([reply["expert_points"]]))[0])
+    assert (reply["grade"], reply["veto"], reply["expert_grade"]) == ("D", None, "D")
+    assert by_points != "D"
+    assert words(language)["card_held"].format(by_points) in page
+    assert words(language)["card_veto"].replace("'", "&#39;") in page
+    assert VETO.reason_zh in page if language == "zh" else "It was fined." in page
+
+
+def test_a_page_stands_on_one_grading_whatever_is_put_in_force_meanwhile(graded_city, monkeypatch):
+    scorer = Scorer(graded_city.city, graded_city.settings)
+    asked = []
+    grading = scorer.grading
+    monkeypatch.setattr(scorer, "grading", lambda: asked.append(1) or grading())
+    site = Client(create_site(lambda: scorer))
+
+    for path in ("/entities/E07", "/entities/E07?as_of=2020-05-01", "/?q=E07"):
+        asked.clear()
+        assert site.get(path).status_code == 200
+        assert len(asked) == 1, path
 
 
 @pytest.fixture
