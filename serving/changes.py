@@ -8,7 +8,7 @@ order. `rounding` is what the 32-bit contributions of the files leave over.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +23,9 @@ import pyarrow.parquet as pq
 
 from data.errors import ArtifactError
 from data.progress import Progress
+from serving.grade_causes import CAUSES, causes, cut_points_of
 from serving.grading import Grading
+from training.expert_card import CutPoints
 
 GRID = 2.0**-32
 """Points of which every number of a movement is a multiple."""
@@ -47,22 +49,22 @@ def write_changes(path: Path, before: Grading, start: Grading, after: Grading, p
     Returns
     -------
     dict
-        indicators, n, grades_of, transitions, mean_change and max_rounding_points, as `Movement` documents them.
+        indicators, n, grades_of, transitions, changed and max_rounding_points, as `Movement` documents them.
     """
     names = list(dict.fromkeys([*_indicators(after), *_indicators(start)]))
-    lines, totals = lines_of(names), _Totals()
     grades = list(dict.fromkeys([*after.grade_counts, *before.grade_counts]))
+    lines, totals = lines_of(names), _Totals(grades, (cut_points_of(before), cut_points_of(after)))
     with pq.ParquetWriter(path, _schema(lines), compression="zstd") as writer:
         for late, low, high in _intervals(after):
             old = _rows_between(before, low, high)
             old_by_new = old if start is before else _rows_between(start, low, high)
             rows = _moved(old, old_by_new, late, names)
             _refuse_unexplained(rows, lines, before, after)
-            totals.add(rows, lines, grades)
+            totals.add(rows, lines)
             writer.write_table(pa.Table.from_pandas(rows, schema=_schema(lines), preserve_index=False))
     n = totals.n
     progress(f"Compared {n['stayed']:,} entities; {n['entered']:,} entered, {n['left']:,} left.")
-    return {"indicators": names, **totals.as_json(lines, grades)}
+    return {"indicators": names, **totals.as_json()}
 
 
 def lines_of(names: list[str]) -> list[str]:
@@ -71,39 +73,65 @@ def lines_of(names: list[str]) -> list[str]:
 
 
 @dataclass
+class _Kind:
+    """Entities whose grade changed one way, for one cause: how many, their lines summed, vetoes by name."""
+
+    n: int = 0
+    sums: Any = 0.0
+    vetoes: Counter[str] = field(default_factory=Counter)
+
+    def as_json(self) -> dict[str, Any]:
+        return {"n": self.n, "points": (self.sums / self.n).to_dict(), "vetoes": dict(self.vetoes)}
+
+
+@dataclass
 class _Totals:
     """What blocks of a movement come to."""
 
+    grades: list[str]
+    cut_points: tuple[CutPoints | None, CutPoints | None]
     n: Counter[str] = field(default_factory=Counter)
     transitions: Counter[tuple[str, str]] = field(default_factory=Counter)
-    sums: dict[str, Any] = field(default_factory=lambda: {"worse": 0.0, "better": 0.0})
-    counts: Counter[str] = field(default_factory=Counter)
+    kinds: dict[tuple[str, str], _Kind] = field(default_factory=lambda: defaultdict(_Kind))
     rounding: float = 0.0
     grades_of: Counter[tuple[str, str]] = field(default_factory=Counter)
 
-    def add(self, rows: pd.DataFrame, lines: list[str], grades: list[str]) -> None:
+    def add(self, rows: pd.DataFrame, lines: list[str]) -> None:
         self.n.update(rows["state"].tolist())
         for state, grade in (("entered", "grade_after"), ("left", "grade_before")):
             self.grades_of.update((state, name) for name in rows.loc[rows["state"] == state, grade])
         stayed = rows[rows["state"] == "stayed"]
         pairs = list(zip(stayed["grade_before"], stayed["grade_after"], strict=True))
         self.transitions.update(pairs)
-        steps = np.array([grades.index(new) - grades.index(old) for old, new in pairs], dtype=np.int64)
-        for name, moved in (("worse", stayed[steps > 0]), ("better", stayed[steps < 0])):
-            self.sums[name] = self.sums[name] + moved[lines].sum()
-            self.counts[name] += len(moved)
+        steps = np.array([self.grades.index(new) - self.grades.index(old) for old, new in pairs], dtype=np.int64)
+        cause = causes(stayed, self.grades, *self.cut_points)
+        for name, moved, side in (("worse", steps > 0, "veto_after"), ("better", steps < 0, "veto_before")):
+            for one in np.unique(cause[moved]):
+                self._add_kind(self.kinds[name, str(one)], stayed[moved & (cause == one)], lines, side)
         self.rounding = max(self.rounding, float(stayed["rounding"].abs().max())) if len(stayed) else self.rounding
 
-    def as_json(self, lines: list[str], grades: list[str]) -> dict[str, Any]:
+    @staticmethod
+    def _add_kind(kind: _Kind, rows: pd.DataFrame, lines: list[str], side: str) -> None:
+        kind.n += len(rows)
+        kind.sums = kind.sums + rows[lines].sum()
+        kind.vetoes.update(veto for veto in rows[side] if veto)
+
+    def as_json(self) -> dict[str, Any]:
         return {
             "n": {state: self.n[state] for state in STATES},
-            "grades_of": {state: {grade: self.grades_of[state, grade] for grade in grades} for state in STATES[1:]},
-            "transitions": {old: {new: self.transitions[old, new] for new in grades} for old in grades},
-            "mean_change": {
-                name: {"n": n, "points": {line: float(self.sums[name][line]) / n for line in lines} if n else {}}
-                for name, n in ((name, self.counts[name]) for name in ("worse", "better"))
+            "grades_of": {
+                state: {grade: self.grades_of[state, grade] for grade in self.grades} for state in STATES[1:]
             },
+            "transitions": {old: {new: self.transitions[old, new] for new in self.grades} for old in self.grades},
+            "changed": {name: self._changed(name) for name in ("worse", "better")},
             "max_rounding_points": self.rounding,
+        }
+
+    def _changed(self, name: str) -> dict[str, Any]:
+        found = {cause: self.kinds[name, cause] for cause in CAUSES if (name, cause) in self.kinds}
+        return {
+            "n": sum(kind.n for kind in found.values()),
+            "by": {cause: kind.as_json() for cause, kind in found.items()},
         }
 
 

@@ -11,7 +11,8 @@ from typing import Any, Literal
 from data.city import City
 from data.errors import NotFoundError, StorageError
 from data.settings import Settings
-from serving.gradings import grading_of, previous_grading
+from serving.grading import Grading
+from serving.gradings import grading_of, newest_in_force, previous_grading
 from serving.movement import Movement, kept_movement
 from serving.movement_lines import Line, MovementLines, change_of
 from serving.movement_words import MovementWords
@@ -38,8 +39,8 @@ class EntityChange:
         Change of points, in tenths, as it is shown.
     of_the_model : str
         What a change of model did, or that there was none; empty unless it stayed.
-    of_vetoes : str
-        What vetoes did to both grades; mostly empty.
+    of_vetoes, of_cut_points : str
+        What vetoes did to both grades, and what new cut points did; mostly empty.
     """
 
     state: Literal["stayed", "entered", "not_graded", "first", "not_worked_out"]
@@ -50,6 +51,7 @@ class EntityChange:
     total: int = 0
     of_the_model: str = ""
     of_vetoes: str = ""
+    of_cut_points: str = ""
 
 
 def change_since_before(city: City, settings: Settings, reply: Mapping[str, Any], language: str) -> EntityChange:
@@ -60,14 +62,28 @@ def change_since_before(city: City, settings: Settings, reply: Mapping[str, Any]
     before = previous_grading(city, settings, after)
     if before is None:
         return EntityChange("first")
-    try:
-        movement = kept_movement(before, after)
-    except StorageError as error:
-        _LOG.warning("%s Until then the page says that the movement is not worked out.", error)
-        movement = None
+    movement = _kept(before, after)
     if movement is None:
         return EntityChange("not_worked_out", before.as_of_date)
     return _of_entity(city, settings, movement, reply["entity_id"], language, before.as_of_date)
+
+
+def dates_to_work_out(city: City, settings: Settings) -> tuple[date, date] | None:
+    """Return the dates between which the movement to the grades in force is not worked out; None where it is."""
+    after = newest_in_force(city, settings)
+    before = None if after is None else previous_grading(city, settings, after)
+    if after is None or before is None:
+        return None
+    return None if _kept(before, after) else (before.as_of_date, after.as_of_date)
+
+
+def _kept(before: Grading, after: Grading) -> Movement | None:
+    """Return the kept movement; None where there is none that can be shown."""
+    try:
+        return kept_movement(before, after)
+    except StorageError as error:
+        _LOG.warning("%s Until then the page says that the movement is not worked out.", error)
+        return None
 
 
 def _of_entity(
@@ -90,4 +106,5 @@ def _of_entity(
         change_of(row),
         words.of_the_model().strip(),
         words.of_vetoes(row),
+        words.of_cut_points(row),
     )

@@ -46,7 +46,7 @@ class Grading:
     folder : Path
         Where grades.parquet and manifest.json lie.
     manifest : dict
-        city, as_of_date, model_version, snapshot_id, catalogue_hash, n_entities, grade_counts,
+        city, as_of_date, model_version, snapshot_id, catalogue_hash, n_entities, grade_counts, cut_points, vetoes,
         max_additivity_error_points, max_written_error_points, sha256.
     """
 
@@ -189,6 +189,7 @@ def _grade_to(folder: Path, city: City, model: AdditiveModel, snapshot: Snapshot
                 "catalogue_hash": snapshot.manifest["catalogue_hash"],
                 "n_entities": totals.n_entities,
                 "grade_counts": {grade: totals.grade_counts[grade] for grade in model.cut_points.grades},
+                "cut_points": model.cut_points.as_json(),
                 "vetoes": model.vetoes.as_json(),
                 "max_additivity_error_points": totals.max_additivity_error_points,
                 "max_written_error_points": totals.max_written_error_points,

@@ -26,7 +26,7 @@ from serving.changes import lines_of, write_changes
 from serving.grading import Grading, grade_snapshot
 from training.champions import load_champion
 
-_CODE = ("serving.movement", "serving.changes")
+_CODE = ("serving.movement", "serving.changes", "serving.grade_causes")
 
 NOT_SEPARATED = ("no_champion", "not_champion", "no_snapshot", "other_indicators")
 """Why the later model could not grade the earlier values: it is not to be loaded or no longer the champion, or the
@@ -43,10 +43,11 @@ class Movement:
         Where movement.parquet and manifest.json lie, below the folder of the later grading.
     manifest : dict
         city, before and after (as_of_date, model_version, snapshot_id), same_model, separated, not_separated_because
-        (one of NOT_SEPARATED or empty), code (that of this module), vetoes (reasons by name and language), indicators,
+        (one of NOT_SEPARATED or empty), code (that of this module), cut_points (of before and after; None where a
+        grading does not keep them), vetoes (reasons by name and language), indicators,
         n (entities by state), grades_of (those that entered and left, by grade), transitions (entities by grade before
-        and after), mean_change (mean points by line of those whose grade got worse, and better), max_rounding_points,
-        sha256.
+        and after), changed (those whose grade got worse, and better: n, and by cause of `serving.grade_causes` n, mean
+        points by line, and vetoes, by name, that held or let go), max_rounding_points, sha256.
     """
 
     folder: Path
@@ -122,6 +123,9 @@ def movement_between(
                 "separated": not same and start is not before,
                 "not_separated_because": why_not,
                 "code": code,
+                "cut_points": {
+                    side: grading.manifest.get("cut_points") for side, grading in (("before", before), ("after", after))
+                },
                 "vetoes": {
                     veto["veto"]: {language: veto[f"reason_{language}"] for language in ("zh", "en")}
                     for grading in (before, after)

@@ -34,16 +34,30 @@ _WORDS: dict[str, tuple[str, str]] = {
     "entered_by_grade": ("  新增：{counts}", "  entered: {counts}"),
     "left_by_grade": ("  退出（按原等级）：{counts}", "  left, by the grade they had: {counts}"),
     "matrix": ("等级变动（行为变动前，列为变动后）", "Grades before (down) and after (across)"),
-    "worse": (
-        "等级变差 {n:,} 户，平均 {total} 分：{points}",
-        "Grade got worse: {n:,}, by {total} points on average: {points}",
+    "worse": ("等级变差 {n:,} 户{by}", "Grade got worse: {n:,}{by}"),
+    "better": ("等级变好 {n:,} 户{by}", "Grade got better: {n:,}{by}"),
+    "by_all": ("，平均 {total} 分：{points}", ", by {total} points on average: {points}"),
+    "by_points": (
+        "  因分数 {n:,} 户，平均 {total} 分：{points}",
+        "  by their points: {n:,}, by {total} on average: {points}",
     ),
-    "better": (
-        "等级变好 {n:,} 户，平均 {total} 分：{points}",
-        "Grade got better: {n:,}, by {total} points on average: {points}",
+    "by_veto": (
+        "  仅因等级限制 {n:,} 户（{vetoes}），其分数平均 {total}",
+        "  by a veto alone: {n:,} ({vetoes}); their points moved by {total} on average",
     ),
-    "worse_none": ("等级变差 0 户", "Grade got worse: 0"),
-    "better_none": ("等级变好 0 户", "Grade got better: 0"),
+    "by_cut_points": (
+        "  仅因等级分界调整 {n:,} 户，其分数平均 {total}",
+        "  by new cut points alone: {n:,}; their points moved by {total} on average",
+    ),
+    "by_several": (
+        "  分数、等级限制、等级分界中不止一项所致 {n:,} 户，平均 {total} 分：{points}",
+        "  by more than one of points, veto and cut points: {n:,}, by {total} on average: {points}",
+    ),
+    "by_untold": (
+        "  分级未留存等级分界，等级限制的影响无法单列：{n:,} 户，平均 {total} 分：{points}",
+        "  by points, vetoes or cut points, which these gradings do not tell apart: {n:,}, by {total} on average: "
+        "{points}",
+    ),
     "worsened": ("分数上升最多的主体", "Entities whose points rose most"),
     "worsened_none": ("没有主体分数上升", "No entity's points rose"),
     "entity": ("{who}  {points} 分，{grades} 级", "{who}  {points} points, grade {grades}"),
@@ -61,6 +75,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     "veto_after": (
         "本次等级因此受限制：{after}；前次等级即按分数所得",
         "A veto holds the grade now: {after}. The grade before was that of the points",
+    ),
+    "cut_points": (
+        "等级分界已调整：前次的分数按当时分界为 {then} 级，按现行分界为 {now} 级",
+        "The cut points are new: the points before were grade {then} by those of then, and are {now} by those of now",
     ),
     "from_to": ("{old} → {new}", "{old} -> {new}"),
     "as_before": ("{fact}，与前次相同（受其他指标影响）", "{fact}, as before; other indicators bear on it"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from data.city import City
@@ -13,6 +14,7 @@ from serving.movement import Movement
 from serving.movement_lines import MovementLines, Values, by_subject, change_of, signed_tenths, tenths
 from serving.movement_wording import name_of, say
 from serving.names import city_title
+from training.expert_card import CutPoints
 
 MOST_LINES = 5
 """Indicators that are shown of an entity in a list."""
@@ -37,7 +39,9 @@ class MovementWords:
                 yield self._say(f"{state}_by_grade", counts=self._say("between").join(counts))
         yield self.of_the_model()
         yield from ("", self._say("matrix"), *self._matrix())
-        yield from ("", *(self._mean(name) for name in ("worse", "better")))
+        yield ""
+        for name in ("worse", "better"):
+            yield from self._changed(name)
 
     def of_the_model(self) -> str:
         """Say what the change of model did, or that there was none."""
@@ -57,6 +61,15 @@ class MovementWords:
         if len(said) == 1:
             return self._say(f"veto_{next(iter(said))}", **said)
         return self._say("veto_both" if said["before"] == said["after"] else "veto_each", **said)
+
+    def of_cut_points(self, row: Mapping[str, Any]) -> str:
+        """Say what new cut points make of the points that an entity had before; nothing where they change nothing."""
+        kept = self._movement.manifest["cut_points"]
+        if None in kept.values():
+            return ""
+        points = np.array([row["points_before"]])
+        then, now = (str(CutPoints.from_json(kept[side]).grade(points)[0]) for side in ("before", "after"))
+        return "" if then == now else self._say("cut_points", then=then, now=now)
 
     def worsened(self, most: int) -> Iterator[str]:
         """Yield the entities whose points rose most, each with what moved it most."""
@@ -80,18 +93,32 @@ class MovementWords:
         for old, row in transitions.items():
             yield f"  {old:<4}" + "".join(f"{n:>{width},}" for n in row.values())
 
-    def _mean(self, name: str) -> str:
-        mean = self._movement.manifest["mean_change"][name]
-        if not mean["n"]:
-            return self._say(f"{name}_none")
-        changes = by_subject(mean["points"], self._movement.manifest["indicators"])
+    def _changed(self, name: str) -> Iterator[str]:
+        """Yield how many grades changed one way, and for each cause how many of them and what moved their points."""
+        changed = self._movement.manifest["changed"][name]
+        if list(changed["by"]) == ["points"]:
+            yield self._say(name, n=changed["n"], by=self._say("by_all", **self._mean(changed["by"]["points"])))
+            return
+        yield self._say(name, n=changed["n"], by="")
+        for cause, kind in changed["by"].items():
+            yield self._say(f"by_{cause}", n=kind["n"], vetoes=self._vetoes(kind), **self._mean(kind))
+
+    def _mean(self, kind: Mapping[str, Any]) -> dict[str, str]:
+        """Return the mean change of points of a cause, and what it is made of."""
+        changes = by_subject(kind["points"], self._movement.manifest["indicators"])
         ordered = sorted(changes, key=lambda subject: -abs(changes[subject]))
         shown = {subject: tenths(changes[subject]) for subject in ordered[:MOST_LINES]}
         total = tenths(sum(changes.values()))
         # What is shown adds up to the total, so the rest takes what rounding leaves over.
         shown["others"] = total - sum(shown.values())
         said = (f"{name_of(subject, self._language)} {signed_tenths(n)}" for subject, n in shown.items() if n)
-        return self._say(name, n=mean["n"], total=signed_tenths(total), points=self._say("between").join(said))
+        return {"total": signed_tenths(total), "points": self._say("between").join(said)}
+
+    def _vetoes(self, kind: Mapping[str, Any]) -> str:
+        """Return the reasons of the vetoes of a cause, with how many each held."""
+        reasons = self._movement.manifest["vetoes"]
+        said = (f"{reasons[name][self._language]} {n:,}" for name, n in kind["vetoes"].items())
+        return self._say("between").join(said)
 
     def _entity(self, row: Mapping[str, Any], who: str, values: Values, most_lines: int | None) -> Iterator[str]:
         if row["state"] != "stayed":
@@ -107,8 +134,8 @@ class MovementWords:
                 said += self._say("parts", expert=signed_tenths(line.expert), learned=signed_tenths(line.learned))
             yield f"  {signed_tenths(line.total):>8}  {said}"
         yield f"  {signed_tenths(change_of(row)):>8}  {self._say('total')}"
-        if of_vetoes := self.of_vetoes(row):
-            yield f"  {'':>8}  {of_vetoes}"
+        for said in filter(None, (self.of_vetoes(row), self.of_cut_points(row))):
+            yield f"  {'':>8}  {said}"
 
     def _say(self, key: str, **values: Any) -> str:
         return say(self._language, key, **values)

@@ -12,6 +12,7 @@ from types import FrameType
 from data.city import load_city
 from data.errors import StorageError
 from data.settings import PROJECT_ROOT, Settings
+from serving.entity_change import dates_to_work_out
 from serving.scoring import Scorer
 
 
@@ -32,6 +33,11 @@ def run_service(settings: Settings, city_name: str, host: str, port: int, progre
     day = scorer.snapshot(None).as_of_date
     progress(f"Serving {city.title}: grades as of {day}, model {version}. Stop with Ctrl-C.")
     progress(f"Review pages: http://{host}:{port}/  Scores: POST http://{host}:{port}/v1/score")
+    if dates := dates_to_work_out(city, settings):
+        progress(
+            "This version has not worked out what moved since the grading before, and the pages say so. "
+            f"Run `qianfen movement {city_name} --from {dates[0]} --to {dates[1]}`; the service goes on meanwhile."
+        )
     command = [
         sys.executable,
         "-m",

@@ -24,6 +24,7 @@ from serving.movement import kept_movement, movement_between
 from serving.movement_wording import name_of
 from serving.movement_words import MovementWords
 from training.artifact import save_artifact
+from training.expert_card import CutPoints
 from training.vetoes import Veto
 
 NAMES = ("penalties", "address_sharing")
@@ -46,7 +47,10 @@ def graded(entity_id, expert, learned, grade="A", base=100.0, **others):
     return {**row, **parts, **others}
 
 
-def write_grading(home, day, rows, model="m1", rows_in_a_group=2):
+CUT_POINTS = CutPoints(("A", "B", "C", "D"), (0.0, 150.0, 500.0, 999.0), "2020-01-01", "test")
+
+
+def write_grading(home, day, rows, model="m1", rows_in_a_group=2, cut_points=CUT_POINTS, vetoes=()):
     folder = home / f"{day}-{model}"
     folder.mkdir(parents=True)
     table = pa.Table.from_pylist(rows, schema=schema(NAMES))
@@ -54,6 +58,7 @@ def write_grading(home, day, rows, model="m1", rows_in_a_group=2):
     manifest = {
         "as_of_date": str(day), "model_version": model, "snapshot_id": f"s{day}",
         "grade_counts": dict.fromkeys("ABCD", 0), "sha256": sha256_of(folder / "grades.parquet"),
+        "cut_points": cut_points and cut_points.as_json(), "vetoes": [dataclasses.asdict(veto) for veto in vetoes],
     }  # fmt: skip
     write_json(folder / "manifest.json", manifest)
     return Grading(folder, manifest)
@@ -63,8 +68,8 @@ def write_grading(home, day, rows, model="m1", rows_in_a_group=2):
 def moved(graded_city, tmp_path):
     """Compare two gradings written by hand."""
 
-    def compare(before, after, **after_options):
-        early = write_grading(tmp_path, BEFORE, before)
+    def compare(before, after, cut_points_before=CUT_POINTS, **after_options):
+        early = write_grading(tmp_path, BEFORE, before, cut_points=cut_points_before)
         late = write_grading(tmp_path, AFTER, after, **after_options)
         return movement_between(graded_city.city, graded_city.settings, early, late, silent)
 
@@ -126,10 +131,11 @@ def test_an_example_by_hand(moved):
     }
     assert m["transitions"]["A"] == {"A": 0, "B": 1, "C": 0, "D": 0}
     assert m["transitions"]["C"] == {"A": 0, "B": 0, "C": 0, "D": 1}
-    assert m["mean_change"]["worse"]["n"] == 2
-    assert m["mean_change"]["worse"]["points"]["expert_penalties"] == 65.0
-    assert m["mean_change"]["worse"]["points"]["clipping"] == -40.0
-    assert m["mean_change"]["better"] == {"n": 0, "points": {}}
+    worse = m["changed"]["worse"]
+    assert (worse["n"], list(worse["by"]), worse["by"]["points"]["n"]) == (2, ["points"], 2)
+    assert worse["by"]["points"]["points"]["expert_penalties"] == 65.0
+    assert worse["by"]["points"]["points"]["clipping"] == -40.0
+    assert m["changed"]["better"] == {"n": 0, "by": {}}
     assert movement.worsened(1)["entity_id"].tolist() == ["E1"]
 
 
@@ -386,3 +392,75 @@ def test_vetoes_are_told_as_what_changed_each_grade(moved, before, after, zh, en
     for language, expected in (("zh", zh), ("en", en)):
         words = MovementWords(graded_city.city, graded_city.settings, told, language)
         assert words.of_vetoes({"veto_before": before, "veto_after": after}) == expected
+
+
+LISTED = Veto("listed", "penalties", 1.0, "C", "在名单上", "it is listed", "2020-01-01", "test")
+
+
+def summary(movement, graded_city, language="en"):
+    """The lines of a summary from the first about who got worse on."""
+    said = list(MovementWords(graded_city.city, graded_city.settings, movement, language).summary())
+    return said[said.index("") :][said[said.index("") + 1 :].index("") + 2 :]
+
+
+def test_what_a_veto_did_to_grades_is_told_apart_from_what_moved_points(moved, graded_city):
+    movement = moved(
+        [
+            graded("E1", (10.0, 0.0), (0.0, 0.0), "A"),
+            graded("E2", (10.0, 0.0), (0.0, 0.0), "A"),
+            graded("E3", (10.0, 0.0), (0.0, 0.0), "A"),
+            graded("E4", (20.0, 0.0), (0.0, 0.0), "C", veto="listed"),
+        ],
+        [
+            # By its points: 60 more. By the veto alone: 4 fewer. By both: 70 more, and the veto on top.
+            graded("E1", (70.0, 0.0), (0.0, 0.0), "B"),
+            graded("E2", (6.0, 0.0), (0.0, 0.0), "C", veto="listed"),
+            graded("E3", (80.0, 0.0), (0.0, 0.0), "C", veto="listed"),
+            # The veto let go of it, though its points rose.
+            graded("E4", (25.0, 0.0), (0.0, 0.0), "A"),
+        ],
+        vetoes=(LISTED,),
+    )
+
+    assert summary(movement, graded_city) == [
+        "Grade got worse: 3",
+        "  by their points: 1, by +60.0 on average: penalties +60.0",
+        "  by a veto alone: 1 (it is listed 1); their points moved by -4.0 on average",
+        "  by more than one of points, veto and cut points: 1, by +70.0 on average: penalties +70.0",
+        "Grade got better: 1",
+        "  by a veto alone: 1 (it is listed 1); their points moved by +5.0 on average",
+    ]
+    assert "  仅因等级限制 1 户（在名单上 1），其分数平均 -4.0" in summary(movement, graded_city, "zh")
+
+
+def test_what_new_cut_points_did_to_grades_is_told_apart_and_of_each_entity(moved, graded_city):
+    lower = CutPoints(("A", "B", "C", "D"), (0.0, 105.0, 500.0, 999.0), "2020-06-01", "test")
+    movement = moved(
+        [graded("E1", (10.0, 0.0), (0.0, 0.0), "A"), graded("E2", (1.0, 0.0), (0.0, 0.0), "A")],
+        [graded("E1", (9.0, 0.0), (0.0, 0.0), "B"), graded("E2", (7.0, 0.0), (0.0, 0.0), "B")],
+        model="m2", cut_points=lower,
+    )  # fmt: skip
+
+    assert summary(movement, graded_city)[:3] == [
+        "Grade got worse: 2",
+        "  by their points: 1, by +6.0 on average: penalties +6.0",
+        "  by new cut points alone: 1; their points moved by -1.0 on average",
+    ]
+    words = MovementWords(graded_city.city, graded_city.settings, movement, "en")
+    said = "\n".join(words.entities(movement.of(["E1"])))
+    assert "The cut points are new: the points before were grade A by those of then, and are B by those of now" in said
+    assert "cut points" not in "\n".join(words.entities(movement.of(["E2"])))
+
+
+def test_gradings_that_do_not_keep_their_cut_points_are_said_not_to_tell_causes_apart(moved, graded_city):
+    movement = moved(
+        [graded("E1", (10.0, 0.0), (0.0, 0.0), "A")],
+        [graded("E1", (70.0, 0.0), (0.0, 0.0), "B")],
+        cut_points_before=None, cut_points=None,
+    )  # fmt: skip
+
+    assert summary(movement, graded_city)[:2] == [
+        "Grade got worse: 1",
+        "  by points, vetoes or cut points, which these gradings do not tell apart: 1, by +60.0 on average: "
+        "penalties +60.0",
+    ]
