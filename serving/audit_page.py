@@ -225,7 +225,7 @@ def selection_section(content: Content, language: str) -> Section:
     counts = {name: f"{found[name]:,}" for name in ("n", "n_inspected", "n_violations")}
     rows = tuple(
         (
-            Cell(_column(one, language)),
+            Cell(sentence_case(_column(one, language))),
             *(_effect(one[name]) for name in ("inspected", "violating", "difference")),
             Cell(t[one["verdict"]], is_number=False),
         )

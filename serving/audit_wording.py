@@ -110,7 +110,7 @@ WORDS: dict[str, tuple[str, str]] = {
     VISITED_NOT_VIOLATING: ("招来检查，不预示违规", "visited, not violating"),
     VIOLATING_NOT_VISITED: ("预示违规，不招来检查", "violating, not visited"),
     "": ("", ""),
-    "missing": ("{}：无记录", "{}: not known"),
+    "missing": ("{}（无记录）", "{} (not known)"),
     "how": ("怎样读", "How to read this"),
     "how_drawn": (
         "“排在前 10%”：按概率从高到低排全体在营主体，最靠前的 10%，不分组。误报率：有标签而未违规者中排进去的比例。",

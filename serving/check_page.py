@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from data.files import write_atomically, write_json
 from data.reasons import reason_zh
 from data.report import QuarantineReason, TableReport
 from serving.check import CheckReport, IndicatorReport
-from serving.names import city_title, table_name
+from serving.names import city_title, indicator_name, sentence_case, table_name
 from serving.pages import file_page, html_language
 from serving.wording import LANGUAGES, other_language, translated
 
@@ -27,8 +28,8 @@ _WORDS: dict[str, tuple[str, str]] = {
     "not_mapped": ("未取用", "Not mapped"),
     "closes": ("每一行都有去向。", "Every row is accounted for."),
     "does_not_close": (
-        "{} 份文件有未取用的行：没有一条映射由它们生成记录。",
-        "{} files have rows of which no mapping made a record.",
+        "有 {} 份文件有未取用的行：没有一条映射由它们生成记录。",
+        "Files with rows of which no mapping made a record: {}.",
     ),
     "files": ("各文件的行去了哪里", "Where the rows of each file ended"),
     "files_note": (
@@ -51,6 +52,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "reason": ("原因", "Reason"),
     "n_rows": ("行数", "Rows"),
     "colon": ("：", ": "),
+    "before": ("{} 早于 {}", "{} before {}"),
     "first_row": ("首见第 {} 行", "first in row {}"),
     "nothing": ("没有。", "None."),
     "indicators": ("指标有值的主体", "Entities with a value of each indicator"),
@@ -66,6 +68,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "indicator": ("指标", "Indicator"),
     "with_value": ("有值", "With a value"),
     "not_zero": ("不为零", "Not zero"),
+    "zero": ("有值而为零", "With a value, and zero"),
     "waits_for": ("缺值等待", "A missing value waits for"),
     "table_not_mapped": ("{}（未映射）", "{} (not mapped)"),
     "tables": ("标准表", "Canonical tables"),
@@ -148,13 +151,15 @@ def _reason(table: TableReport, reason: QuarantineReason, language: str, words: 
         "n_rows": reason.n_rows,
         "file": reason.source_file,
         "first": words["first_row"].format(f"{reason.source_row:,}"),
-        "example": "" if said == reason.first_reason else f"{words['colon']}{_value_of(reason)}",
+        "example": "" if said == reason.first_reason else f"{words['colon']}{_value_of(reason, words)}",
     }
 
 
-def _value_of(reason: QuarantineReason) -> str:
-    """Return the value that broke the rule in the first row."""
-    return reason.first_reason.removeprefix(f"{reason.reason}, was ")
+def _value_of(reason: QuarantineReason, words: dict[str, str]) -> str:
+    """Return the value that broke the rule in the first row, or the two dates that stand in the wrong order."""
+    value = reason.first_reason.removeprefix(f"{reason.reason}, was ")
+    dates = re.fullmatch(r"(\S+) before (\S+)", value)
+    return words["before"].format(*dates.groups()) if dates else value
 
 
 def _indicator(item: IndicatorReport, n_entities: int, language: str, words: dict[str, str]) -> dict[str, Any]:
@@ -165,10 +170,11 @@ def _indicator(item: IndicatorReport, n_entities: int, language: str, words: dic
         for table in item.waits_for
     ]
     return {
-        "name": item.name_zh if language == "zh" else item.name,
-        "other_name": item.name if language == "zh" else item.name_zh,
+        "name": sentence_case(indicator_name(item.name, language)),
+        "column": item.name,
         "with_value": item.n_with_value / n_entities if n_entities else 0.0,
         "not_zero": item.n_not_zero / n_entities if n_entities else 0.0,
+        "zero": ("有值而为零", "With a value, and zero"),
         "waits_for": ("、" if language == "zh" else ", ").join(names),
     }
 

@@ -43,6 +43,11 @@ def gate_line(row: Mapping[str, Any], language: str) -> str:
     return f"{said}，对{_OTHERS_ZH[other]}" if language == "zh" else f"{said}, against {other}"
 
 
+def is_of_groups(row: Mapping[str, Any]) -> bool:
+    """Say whether a line judges a group of entities, or a kind of groups."""
+    return row["what"] in _KINDS or _group_of(row["what"]) is not None
+
+
 def gate_remark(row: Mapping[str, Any], language: str) -> str:
     """Return what the numbers of a line do not say; a remark that has no translation as it stands."""
     said: str = row.get("said", "")
@@ -55,12 +60,18 @@ def gate_remark(row: Mapping[str, Any], language: str) -> str:
 def _judged(what: str, language: str) -> str:
     if what in _KINDS:
         return sentence_case(kind_name(what, what, language))
-    measure, _, group = what.rpartition(", ")
-    kind, _, value = group.partition(" ")
-    if measure in _MEASURES_ZH and kind in _KINDS:
+    if (found := _group_of(what)) is not None:
+        measure, kind, value = found
         named, of = group_name(kind, value, 0, language), kind_name(kind, kind, language)
         return f"{_MEASURES_ZH[measure]}，{of}“{named}”" if language == "zh" else f"{measure}, {of} {named}"
     return {**_CHECKS_ZH, **_MEASURES_ZH}.get(what, what) if language == "zh" else what
+
+
+def _group_of(what: str) -> tuple[str, str, str] | None:
+    """Return measure, kind and value of a line about a group; None of another."""
+    measure, _, group = what.partition(", ")
+    kind, _, value = group.partition(" ")
+    return (measure, kind, value) if measure in _MEASURES_ZH and kind in _KINDS else None
 
 
 def _pair(zh: str, en: str) -> Callable[[str, re.Match[str], str], str]:

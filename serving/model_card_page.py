@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from data.city import City
 from serving.audit_page import findings, kind_table, named_predictors
 from serving.audit_wording import kind_name
-from serving.gate_words import gate_line, gate_remark
-from serving.model_card_wording import LIMITS, PURPOSE, WORDS
+from serving.model_card_approval import approval_sections
+from serving.model_card_wording import COLUMNS_ZH, LIMITS, PURPOSE, VALUES_ZH, WORDS
 from serving.names import city_title, indicator_name, sentence_case, table_name
-from serving.report_page import Cell, Report, Section, Table, number, share, signed, texts
+from serving.report_page import Cell, Report, Section, Table, number, share
 from serving.wording import translated
 from training.audit import UNKNOWN
-from training.gate_table import PASSED
 
 Content = Mapping[str, Any]
 Words = Mapping[str, str]
@@ -39,7 +38,7 @@ def card_report(city: City, content: Content, language: str) -> Report:
         _rivals(city, content, t),
         _audit(content, t, language),
         _limits(content, t, language),
-        *_approval(content, t, language),
+        *approval_sections(content, t, language),
         _versions(content, t),
     )
     return Report(language, t["product"], city_title(city, language), (), sections, t["made_from"])
@@ -76,7 +75,7 @@ def _data(content: Content, t: Words, language: str) -> Section:
         sentences.append(t["empty"].format(_list([indicator_name(name, language) for name in empty], language)))
     rows = tuple(
         (
-            Cell(table_name(one["table"], language)),
+            Cell(sentence_case(table_name(one["table"], language))),
             Cell(f"{one['n_accepted']:,}"),
             Cell(f"{one['n_quarantined']:,}"),
             Cell(one["first"] or "—"),
@@ -86,8 +85,15 @@ def _data(content: Content, t: Words, language: str) -> Section:
     )
     heads = tuple(t[head] for head in ("table", "rows", "quarantined", "first", "last"))
     notes = {**sources["notes"], **(sources["notes_zh"] if language == "zh" else {})}
-    facts = tuple((table_name(name, language), text) for name, text in notes.items())
-    return Section("data", t["data"], tuple(sentences), facts=facts, tables=(Table(heads, rows),))
+    facts = tuple((sentence_case(table_name(name, language)), text) for name, text in notes.items())
+    return Section(
+        "data",
+        t["data"],
+        tuple(sentences),
+        facts=facts,
+        tables=(Table(heads, rows),),
+        facts_title=t["notes"] if facts else "",
+    )
 
 
 def _labels(content: Content, t: Words, language: str) -> Section:
@@ -96,7 +102,7 @@ def _labels(content: Content, t: Words, language: str) -> Section:
     days, is_of_each = t["days"].format(label["horizon_days"]), content["cohort"]["kind"] == "inspection"
     said = t["label_of_each" if is_of_each else "label_said"]
     facts = (
-        (t["label"], said.format(column=label["column"], values=_list(label["values"], language))),
+        (t["label"], said.format(**_violation(label, language))),
         *([] if is_of_each else [(t["window"], days)]),
         (t["delay"], t["days"].format(label["reporting_delay_days"])),
     )
@@ -119,6 +125,15 @@ def _labels(content: Content, t: Words, language: str) -> Section:
         items.append(t["short_window"].format(split["calibration_horizon_days"]))
     items += list(named_predictors(audit, language))
     return Section("labels", t["labels"], items=tuple(items), facts=facts, tables=(Table(heads, rows),))
+
+
+def _violation(label: Content, language: str) -> dict[str, str]:
+    """Return the column and the values that make a label, in words."""
+    column, values = label["column"], label["values"]
+    if language == "en":
+        return {"column": column, "values": " or ".join(values)}
+    said = "或".join(f"“{VALUES_ZH.get(value, value)}”" for value in values)
+    return {"column": f"{COLUMNS_ZH[column]}（{column}）", "values": f"{said}（{'、'.join(values)}）"}
 
 
 def _weights(selection: Content | None, t: Words) -> str:
@@ -190,7 +205,8 @@ def _audit(content: Content, t: Words, language: str) -> Section:
         if kind["name"] not in _OWN and _is_known(kind)
     )
     items = tuple(findings(content["audit"], language))
-    return Section("audit", t["audit"], (t["audit_said"],), items=items, tables=tables)
+    link = (t["audit_page"], f"{language}.html")
+    return Section("audit", t["audit"], (t["audit_said"],), items=items, tables=tables, links=(link,))
 
 
 def _limits(content: Content, t: Words, language: str) -> Section:
@@ -203,51 +219,6 @@ def _limits(content: Content, t: Words, language: str) -> Section:
     if small:
         items.append(t["small_groups"].format(_list(small, language)))
     return Section("limits", t["limits"], items=tuple(items))
-
-
-def _approval(content: Content, t: Words, language: str) -> Iterator[Section]:
-    approvals = content["approvals"]
-    if not approvals:
-        yield Section("approval", t["approval"], (t["not_approved"],))
-        return
-    rows = tuple(
-        (
-            Cell(str(one["sequence"])),
-            *texts(
-                (t[one["action"]], one["who"], one["at"][:19].replace("T", " "), one["why"],
-                 one["former_version"] or t["none"], one["hash"][:16])
-            ),
-        )
-        for one in approvals
-    )  # fmt: skip
-    heads = ("#", *(t[head] for head in ("action", "who", "at", "why", "former", "entry_hash")))
-    gates = tuple(_gate(one, t, language) for one in approvals if one["gate"])
-    yield Section("approval", t["approval"], tables=(Table(heads, rows), *gates))
-
-
-def _gate(approval: Content, t: Words, language: str) -> Table:
-    rows = tuple(
-        (
-            Cell(gate_line(row, language), gate_remark(row, language)),
-            *(Cell(_judged(row.get(name))) for name in ("challenger", "champion", "card", "tolerance")),
-            _difference(row),
-            Cell(t[row["verdict"]], is_number=False),
-        )
-        for row in sorted(approval["gate"], key=lambda row: row["verdict"] == PASSED)
-    )
-    heads = ("what", "its_value", "former_value", "card_value", "tolerance", "gate_difference", "verdict")
-    return Table(tuple(t[head] for head in heads), rows, t["gate"].format(approval["sequence"]))
-
-
-def _difference(row: Content) -> Cell:
-    if "difference" not in row:
-        return Cell("—")
-    interval = f"({signed(row['low'], 4)}, {signed(row['high'], 4)})" if "low" in row and "high" in row else ""
-    return Cell(signed(row["difference"], 4), interval)
-
-
-def _judged(value: float | None) -> str:
-    return f"{value:.1e}" if value is not None and 0.0 < abs(value) < 5e-4 else number(value, 4)
 
 
 def _versions(content: Content, t: Words) -> Section:
@@ -264,7 +235,7 @@ def _versions(content: Content, t: Words) -> Section:
         ("MLflow", f"{content['registered_name']} {content['registered_version'] or '—'}, "
                    f"run {content['mlflow_run_id'] or '—'}"),
         *((name, version) for name, version in manifest["versions"].items()),
-        ("lightgbm", ", ".join(f"{name}={value}" for name, value in manifest["lightgbm"].items())),
+        (t["parameters"], ", ".join(f"{name}={value}" for name, value in manifest["lightgbm"].items())),
     ]  # fmt: skip
     return Section("versions", t["versions"], facts=tuple((name, str(value)) for name, value in facts))
 

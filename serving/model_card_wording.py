@@ -40,6 +40,12 @@ LIMITS: dict[str, tuple[str, ...]] = {
     ),
 }
 
+COLUMNS_ZH = {"failed": "是否不合格", "severity": "最严重程度", "outcome": "结果"}
+VALUES_ZH = {
+    "true": "是", "minor": "轻微", "significant": "较重", "crucial": "严重", "conditional": "有条件通过",
+    "fail": "不合格",
+}  # fmt: skip
+
 WORDS: dict[str, tuple[str, str]] = {
     "product": ("千分 · 模型卡", "Qianfen · model card"),
     "model": ("模型", "The model"),
@@ -82,10 +88,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "labels": ("标签及其偏差", "Labels and their bias"),
     "label": ("违规的定义", "A violation is"),
     "label_said": (
-        "窗口内有检查，其 {column} 为 {values}",
+        "窗口内有检查，其{column}为{values}",
         "an inspection within the window whose {column} is {values}",
     ),
-    "label_of_each": ("检查的 {column} 为 {values}", "an inspection whose {column} is {values}"),
+    "label_of_each": ("检查的{column}为{values}", "an inspection whose {column} is {values}"),
     "window": ("标签窗口", "Label window"),
     "days": ("{} 天", "{} day(s)"),
     "delay": ("结果按多少天后已知计", "Results count as known after"),
@@ -115,13 +121,13 @@ WORDS: dict[str, tuple[str, str]] = {
     "dates": ("日期", "Dates"),
     "n_rows": ("行数", "Rows"),
     "n_positive": ("违规", "Violations"),
-    "metrics": ("指标表现", "Metrics"),
+    "metrics": ("模型表现", "Metrics"),
     "metrics_said": (
         "检验期 {n} 行，{entities} 户，{positive} 行违规；{level} 区间按主体整户重抽 {draws} 次。",
         "On {n} rows of the test, {entities} entities, {positive} with a violation; {level} intervals over {draws} "
         "draws of whole entities.",
     ),
-    "figure": ("指标", "Figure"),
+    "figure": ("评价指标", "Figure"),
     "this_model": ("本模型", "This model"),
     "roc_auc": ("AUC", "AUC"),
     "average_precision": ("平均精度", "Average precision"),
@@ -148,9 +154,11 @@ WORDS: dict[str, tuple[str, str]] = {
     "difference": ("AUC 之差", "Difference in AUC"),
     "audit": ("分组审计", "Audit by group"),
     "audit_said": (
-        "全部数字在审计页（zh.html）。▲ ▼：与全体之差的整个区间在零的一侧。",
-        "All figures are on the audit's page (en.html). ▲ ▼: the difference to all lies wholly on one side of zero.",
+        "▲ ▼：与全体之差的整个区间在零的一侧。",
+        "▲ ▼: the difference to all lies wholly on one side of zero.",
     ),
+    "audit_page": ("全部数字见审计页", "All figures, on the audit's page"),
+    "parameters": ("LightGBM 参数", "LightGBM parameters"),
     "limits": ("局限", "Limits"),
     "small_groups": (
         "标签太少、不足以下结论的组数：{}；审计页上逐一标明。",
@@ -168,6 +176,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "none": ("无", "none"),
     "entry_hash": ("条目哈希", "Entry's hash"),
     "gate": ("准入门槛的判定（台账第 {} 条）", "What the gate said (ledger entry {})"),
+    "gate_groups": (
+        "各组的判定：{n} 行，其中未判定 {n_open} 行（台账第 {sequence} 条）",
+        "Of the groups: {n} lines, {n_open} of them not judged (ledger entry {sequence})",
+    ),
     "what": ("项目", "What"),
     "verdict": ("判定", "Verdict"),
     "passed": ("通过", "passed"),

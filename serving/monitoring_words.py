@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from serving.names import indicator_name
+from serving.names import indicator_name, sentence_case
 from serving.wording import LANGUAGES
 
 _PERCENT = ("precision_at_capacity", "violation_rate")
@@ -115,6 +115,8 @@ _WORDS: dict[str, tuple[str, str]] = {
     ),
     "against_reference": ("与基准主体比", "Against the reference population"),
     "against_training": ("与训练行比", "Against the rows learned from"),
+    "at_most": ("不高于", "at most"),
+    "at_least": ("不低于", "at least"),
     "too_few": ("主体太少，无法比较。", "Too few entities to compare."),
     "share": ("占比", "Share"),
     "alone": ("单独", "Alone"),
@@ -150,9 +152,9 @@ _FINDINGS: dict[str, tuple[str, str]] = {
         "The AUC that came true of the grading as of {subject} is {measured}, below {limit}.",
     ),
     "missed": (
-        "{subject}：实际 {measured}，超出概率所预期的界限 {limit}。概率可能不再准确，应重新校准或训练。",
-        "{subject} came true at {measured}, beyond the {limit} that the probabilities allow: they may no longer hold. "
-        "Calibrate or train again.",
+        "{subject}：实际 {measured}，而按概率应{bound} {limit}。概率可能不再准确，应重新校准或训练。",
+        "{subject} came true at {measured}, by the probabilities it should be {bound} {limit}: they may no longer "
+        "hold. Calibrate or train again.",
     ),
     "told_apart": (
         "本次主体可与基准分辨：AUC 区间下限 {measured}，限 {limit}；首要是“{subject}”。",
@@ -177,6 +179,10 @@ class MonitoringWords:
         """Return the name of an indicator."""
         return indicator_name(name, self.language)
 
+    def title_of(self, name: str) -> str:
+        """Return the name of an indicator as it stands by itself."""
+        return sentence_case(self.indicator(name))
+
     def figure(self, name: str, value: float | None, digits: int = 3) -> str:
         """Return a figure: a share as a percentage, others with three digits; a dash where there is none."""
         if value is None:
@@ -186,7 +192,8 @@ class MonitoringWords:
     def signed(self, name: str, value: float) -> str:
         """Return a difference of two figures."""
         unit = " 个百分点" if self.language == "zh" else " pp"
-        return f"{100 * value:+.1f}{unit}" if name in _PERCENT else f"{value:+.3f}"
+        said = f"{100 * value:+.1f}{unit}" if name in _PERCENT else f"{value:+.3f}"
+        return said.replace("-", "−")
 
     def interval(self, name: str, figure: Mapping[str, Any]) -> str:
         """Return a figure with its interval."""
@@ -213,7 +220,9 @@ class MonitoringWords:
             shown["subject"] = self.indicator(subject)
         name = subject if kind == "missed" else "roc_auc"
         shown |= {key: self.figure(name, finding[key]) for key in ("measured", "limit")}
-        said = [_FINDINGS[kind][self._place].format(**shown)]
+        if kind == "missed":
+            shown["bound"] = self["at_most" if finding["measured"] > finding["limit"] else "at_least"]
+        said = [sentence_case(_FINDINGS[kind][self._place].format(**shown))]
         if kind == "grade_order" and finding["level"] == "notice":
             said.append(_WITHIN_CHANCE[self._place])
         if finding["accepted_by"]:

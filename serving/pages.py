@@ -19,6 +19,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     "other_language": ("English", "中文"),
     "other_html_lang": ("en", "zh-CN"),
     "skip": ("跳到正文", "Skip to the content"),
+    "contents": ("目录", "Contents"),
+    "colon": ("：", ": "),
+    "comma": ("，", ", "),
+    "full_stop": ("。", "."),
 }
 
 

@@ -11,6 +11,8 @@ from serving.pages import file_page
 Mark = Literal["", "above", "below"]
 MARKS: dict[Mark, str] = {"": "", "above": "▲", "below": "▼"}
 
+_FEW_COLUMNS, _MANY_NUMBERS = 3, 5
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -30,17 +32,27 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """A table: the first cell of a row names it."""
+    """A table: the first cell of a row names it. One that is folded shows its title until the reader opens it."""
 
     heads: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     title: str = ""
     note: str = ""
+    is_folded: bool = False
+
+    @property
+    def shape(self) -> Literal["narrow", "", "wide"]:
+        """How it is laid out: `narrow` on part of the page; `wide` moves sideways on a phone, others are stacked."""
+        n_numbers = sum(cell.is_number for cell in self.rows[0][1:]) if self.rows else 0
+        return "wide" if n_numbers >= _MANY_NUMBERS else "narrow" if len(self.heads) <= _FEW_COLUMNS else ""
 
 
 @dataclass(frozen=True)
 class Section:
-    """A section: sentences, a list of them, terms with what they are, and tables, each where there are any."""
+    """A section: sentences, a list of them, terms with what they are, and tables, each where there are any.
+
+    Links are pairs of a text and an address; `facts_title` stands above the terms.
+    """
 
     key: str
     title: str
@@ -48,6 +60,8 @@ class Section:
     items: tuple[str, ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
     tables: tuple[Table, ...] = ()
+    facts_title: str = ""
+    links: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,6 +97,9 @@ def _markdown(report: Report) -> Iterator[str]:
         yield from section.sentences
         if section.items:
             yield "\n".join(f"- {item}" for item in section.items)
+        yield from (f"[{text}]({address})" for text, address in section.links)
+        if section.facts_title:
+            yield f"### {section.facts_title}"
         if section.facts:
             yield "\n".join(f"- **{term}**: {text}" for term, text in section.facts)
         for table in section.tables:

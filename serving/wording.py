@@ -81,12 +81,11 @@ _WORDS: dict[str, tuple[str, str]] = {
         "This entity was not in the grading before, so there is nothing to compare.",
     ),
     "change_not_worked_out": (
-        "当前版本的程序尚未计算此后的变动（程序升级后须重算一次）。请管理员运行：qianfen movement {city}{dates}",
+        "当前版本的程序尚未计算此后的变动（程序升级后须重算一次）。请管理员运行：",
         "This version of the program has not worked out the movement since then; after an upgrade it is worked out "
-        "anew. The administrator must run: qianfen movement {city}{dates}",
+        "anew. The administrator must run: ",
     ),
     "change_none": ("没有一项使分数有可见的变动。", "Nothing moved its points visibly."),
-    "full_stop": ("。", "."),
     "change_of_points": ("分数变动", "Change of points"),
     "then": ("前次", "Then"),
     "now": ("本次", "Now"),

@@ -302,8 +302,11 @@ def test_the_page_says_that_there_is_no_grading_before(page, language, said):
 @pytest.mark.parametrize(
     ("language", "said"),
     [
-        ("zh", "（程序升级后须重算一次）。请管理员运行：qianfen movement toy --from 2020-05-01 --to 2020-12-31</p>"),
-        ("en", "must run: qianfen movement toy --from 2020-05-01 --to 2020-12-31</p>"),
+        (
+            "zh",
+            "（程序升级后须重算一次）。请管理员运行：<code>qianfen movement toy --from 2020-05-01 --to 2020-12-31</code></p>",
+        ),
+        ("en", "must run: <code>qianfen movement toy --from 2020-05-01 --to 2020-12-31</code></p>"),
     ],
 )
 def test_the_page_says_that_the_movement_is_not_worked_out(page, grade, language, said):
@@ -325,7 +328,7 @@ def test_a_damaged_movement_is_not_shown(page, qianfen, grade, settings):
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
 
-    assert "must run: qianfen movement toy --from 2020-05-01 --to 2020-12-31" in page("/entities/E04?lang=en")
+    assert "must run: <code>qianfen movement toy --from 2020-05-01 --to 2020-12-31" in page("/entities/E04?lang=en")
 
 
 def test_the_page_as_of_a_date_without_grades_says_that_there_is_nothing_to_compare(page):
