@@ -315,8 +315,7 @@ def test_the_page_says_that_the_movement_is_not_worked_out(page, grade, language
 
     shown = page(f"/entities/E04?lang={language}")
 
-    assert said in shown
-    assert "2020-05-01" in shown
+    assert f"{said}<code>qianfen movement toy --from 2020-05-01 --to 2020-12-31</code></p>" in shown
 
 
 def test_a_damaged_movement_is_not_shown(page, qianfen, grade, settings):
