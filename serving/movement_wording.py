@@ -39,24 +39,24 @@ _WORDS: dict[str, tuple[str, str]] = {
     "by_all": ("，平均 {total} 分：{points}", ", by {total} points on average: {points}"),
     "by_points": (
         "  因分数 {n:,} 户，平均 {total} 分：{points}",
-        "  by their points: {n:,}, by {total} on average: {points}",
+        "  by their points: {n:,}, by {total} points on average: {points}",
     ),
     "by_veto": (
-        "  仅因等级限制 {n:,} 户（{vetoes}），其分数平均 {total}",
-        "  by a veto alone: {n:,} ({vetoes}); their points moved by {total} on average",
+        "  仅因等级限制 {n:,} 户，其分数平均 {total} 分：{vetoes}",
+        "  by a veto alone: {n:,}, by {total} points on average: {vetoes}",
     ),
     "by_cut_points": (
-        "  仅因等级分界调整 {n:,} 户，其分数平均 {total}",
-        "  by new cut points alone: {n:,}; their points moved by {total} on average",
+        "  仅因等级分界调整 {n:,} 户，其分数平均 {total} 分",
+        "  by new cut points alone: {n:,}, by {total} points on average",
     ),
     "by_several": (
         "  分数、等级限制、等级分界中不止一项所致 {n:,} 户，平均 {total} 分：{points}",
-        "  by more than one of points, veto and cut points: {n:,}, by {total} on average: {points}",
+        "  by more than one of points, veto and cut points: {n:,}, by {total} points on average: {points}",
     ),
     "by_untold": (
-        "  分级未留存等级分界，等级限制的影响无法单列：{n:,} 户，平均 {total} 分：{points}",
-        "  by points, vetoes or cut points, which these gradings do not tell apart: {n:,}, by {total} on average: "
-        "{points}",
+        "  分级由旧版本作出，分数、等级限制与分界的影响无法单列（重新分级后即可）：{n:,} 户，平均 {total} 分：{points}",
+        "  by points, vetoes or cut points, which an earlier version's gradings do not tell apart until the dates are "
+        "graded again: {n:,}, by {total} points on average: {points}",
     ),
     "worsened": ("分数上升最多的主体", "Entities whose points rose most"),
     "worsened_none": ("没有主体分数上升", "No entity's points rose"),
@@ -80,6 +80,7 @@ _WORDS: dict[str, tuple[str, str]] = {
         "等级分界已调整：前次的分数按当时分界为 {then} 级，按现行分界为 {now} 级",
         "The cut points are new: the points before were grade {then} by those of then, and are {now} by those of now",
     ),
+    "held": ("{reason} {n:,} 户", "{n:,} because {reason}"),
     "from_to": ("{old} → {new}", "{old} -> {new}"),
     "as_before": ("{fact}，与前次相同（受其他指标影响）", "{fact}, as before; other indicators bear on it"),
     "as_before_mixed": (

@@ -117,7 +117,7 @@ class MovementWords:
     def _vetoes(self, kind: Mapping[str, Any]) -> str:
         """Return the reasons of the vetoes of a cause, with how many each held."""
         reasons = self._movement.manifest["vetoes"]
-        said = (f"{reasons[name][self._language]} {n:,}" for name, n in kind["vetoes"].items())
+        said = (self._say("held", reason=reasons[name][self._language], n=n) for name, n in kind["vetoes"].items())
         return self._say("between").join(said)
 
     def _entity(self, row: Mapping[str, Any], who: str, values: Values, most_lines: int | None) -> Iterator[str]:

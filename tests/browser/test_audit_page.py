@@ -29,7 +29,8 @@ def test_nothing_is_wider_than_the_screen_and_every_number_has_its_label(browser
     too_wide = browser.ask(
         # What moves sideways does so in a region of its own.
         "[...document.querySelectorAll('main *:not(thead, thead *, .wide *)')].filter(e => "
-        "e.getBoundingClientRect().right > innerWidth - parseFloat(getComputedStyle(document.querySelector('main')).paddingRight) + 0.5)"
+        "e.getBoundingClientRect().right > "
+        "innerWidth - parseFloat(getComputedStyle(document.querySelector('main')).paddingRight) + 0.5)"
         ".map(e => e.className || e.tagName)"
     )
     labelled = browser.ask("[...document.querySelectorAll('tbody td')].every(cell => cell.dataset.label)")

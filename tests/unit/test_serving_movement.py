@@ -424,13 +424,13 @@ def test_what_a_veto_did_to_grades_is_told_apart_from_what_moved_points(moved, g
 
     assert summary(movement, graded_city) == [
         "Grade got worse: 3",
-        "  by their points: 1, by +60.0 on average: penalties +60.0",
-        "  by a veto alone: 1 (it is listed 1); their points moved by -4.0 on average",
-        "  by more than one of points, veto and cut points: 1, by +70.0 on average: penalties +70.0",
+        "  by their points: 1, by +60.0 points on average: penalties +60.0",
+        "  by a veto alone: 1, by -4.0 points on average: 1 because it is listed",
+        "  by more than one of points, veto and cut points: 1, by +70.0 points on average: penalties +70.0",
         "Grade got better: 1",
-        "  by a veto alone: 1 (it is listed 1); their points moved by +5.0 on average",
+        "  by a veto alone: 1, by +5.0 points on average: 1 because it is listed",
     ]
-    assert "  仅因等级限制 1 户（在名单上 1），其分数平均 -4.0" in summary(movement, graded_city, "zh")
+    assert "  仅因等级限制 1 户，其分数平均 -4.0 分：在名单上 1 户" in summary(movement, graded_city, "zh")
 
 
 def test_what_new_cut_points_did_to_grades_is_told_apart_and_of_each_entity(moved, graded_city):
@@ -443,8 +443,8 @@ def test_what_new_cut_points_did_to_grades_is_told_apart_and_of_each_entity(move
 
     assert summary(movement, graded_city)[:3] == [
         "Grade got worse: 2",
-        "  by their points: 1, by +6.0 on average: penalties +6.0",
-        "  by new cut points alone: 1; their points moved by -1.0 on average",
+        "  by their points: 1, by +6.0 points on average: penalties +6.0",
+        "  by new cut points alone: 1, by -1.0 points on average",
     ]
     words = MovementWords(graded_city.city, graded_city.settings, movement, "en")
     said = "\n".join(words.entities(movement.of(["E1"])))
@@ -461,6 +461,6 @@ def test_gradings_that_do_not_keep_their_cut_points_are_said_not_to_tell_causes_
 
     assert summary(movement, graded_city)[:2] == [
         "Grade got worse: 1",
-        "  by points, vetoes or cut points, which these gradings do not tell apart: 1, by +60.0 on average: "
-        "penalties +60.0",
+        "  by points, vetoes or cut points, which an earlier version's gradings do not tell apart until the dates are "
+        "graded again: 1, by +60.0 points on average: penalties +60.0",
     ]
