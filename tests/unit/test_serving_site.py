@@ -398,7 +398,7 @@ def test_a_card_that_was_not_written_is_told_with_the_command_that_writes_it(cli
     answer = client.get("/model/card.en.html?lang=en")
 
     assert answer.status_code == 404
-    assert "qianfen model-card toy" in answer.text
+    assert "Run <code>qianfen model-card toy</code>." in answer.text
 
 
 @pytest.mark.parametrize("name", ["audit.json", "..%2Fchampion.json", "card.fr.html"])
