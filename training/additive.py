@@ -149,6 +149,14 @@ class AdditiveModel:
         """Return points in [0, 1000] (n,), without contributions."""
         return self.scale.points(self.log_odds(X)).clip(0.0, MOST_POINTS)
 
+    def probability(self, X: NDArray[np.float64] | pd.DataFrame) -> NDArray[np.float64]:
+        """Return calibrated probabilities (n,)."""
+        return np.asarray(sigmoid(self.log_odds(X)), dtype=np.float64)
+
+    def grade(self, X: NDArray[np.float64], points: NDArray[np.float64] | None = None) -> NDArray[np.str_]:
+        """Return grades after all vetoes (n,), without contributions; `points` (n,) are worked out where not given."""
+        return self.vetoes.applied(X, self.cut_points.grade(self.points(X) if points is None else points))[0]
+
     def score(self, X: NDArray[np.float64] | pd.DataFrame) -> Scores:
         """Return points, grades and contributions of rows X (n, 18); NaN is missing.
 

@@ -22,7 +22,6 @@ from features.catalogue import load_catalogue
 from features.snapshots import build_snapshots
 from training.additive import AdditiveModel
 from training.audit_declared import Declared, declared_groups, hash_declared, read_declared
-from training.calibration import sigmoid
 from training.groups import groups_of
 from training.labels import entity_labels
 from training.rows import stage_rows
@@ -108,22 +107,24 @@ def audit_rows(
     stages = {stage: stage_rows(city, records, stage, settings, progress) for stage in ("test", "calibration")}
     X, y, keys = _everybody(city, records, settings, progress)
     progress("Groups, as they were known on each date.")
-    edges = np.quantile(_probability(model, X), np.linspace(0.0, 1.0, _TENTHS + 1)[1:-1])
+    of_everybody = model.probability(X)
+    edges = np.quantile(of_everybody, np.linspace(0.0, 1.0, _TENTHS + 1)[1:-1])
 
-    def audited(X: Floats, y: Floats, keys: pd.DataFrame, declared: pd.DataFrame | None = None) -> Audited:
-        probability = _probability(model, X)
-        grade, _ = model.vetoes.applied(X, model.cut_points.grade(model.points(X)))
+    def audited(
+        X: Floats, probability: Floats, y: Floats, keys: pd.DataFrame, declared: pd.DataFrame | None = None
+    ) -> Audited:
         tenth = np.searchsorted(edges, probability, side="right") + 1
-        own = {GRADE: grade.astype(object), PROBABILITY: [f"{number:02}" for number in tenth]}
+        own = {GRADE: model.grade(X).astype(object), PROBABILITY: [f"{number:02}" for number in tenth]}
         groups = [groups_of(records, keys, settings.threads), declared, pd.DataFrame(own)]
         return Audited(X, probability, y, keys["entity_id"].to_numpy(dtype=object), pd.concat(groups, axis=1))
 
     def labelled(stage: str) -> Audited:
         rows = stages[stage]
         days = [horizon_days(city, stage)] * len(rows.y)
-        return audited(rows.X, rows.y.astype(np.float64), rows.keys, declared_groups(of_city, rows.keys, days))
+        declared = declared_groups(of_city, rows.keys, days)
+        return audited(rows.X, model.probability(rows.X), rows.y.astype(np.float64), rows.keys, declared)
 
-    return AuditRows(audited(X, y, keys), labelled("test"), labelled("calibration"))
+    return AuditRows(audited(X, of_everybody, y, keys), labelled("test"), labelled("calibration"))
 
 
 def _everybody(
@@ -149,7 +150,3 @@ def audit_windows(city: City) -> tuple[dict[date, int], Sequence[str]]:
     if isinstance(stage, Period):
         return {stage.start: (stage.end - stage.start).days}, city.cohort.inspection_types
     return {day: horizon_days(city, "test") for day in stage}, ()
-
-
-def _probability(model: AdditiveModel, X: Floats) -> Floats:
-    return np.asarray(sigmoid(model.log_odds(X)), dtype=np.float64)

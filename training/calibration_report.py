@@ -114,7 +114,7 @@ def calibrated_ways(model: AdditiveModel, calibration: Rows, X: Floats) -> dict[
     """
     fitted_on, raw = model.raw_score(calibration.X), model.raw_score(X)
     shift = -fit_intercept(model.log_odds(calibration.X), calibration.y, calibration.weight)
-    ways = {"uncalibrated": sigmoid(raw), ADDITIVE: sigmoid(model.log_odds(X))}
+    ways = {"uncalibrated": sigmoid(raw), ADDITIVE: model.probability(X)}
     for name in CALIBRATORS:
         if name != ADDITIVE:
             ways[name] = shifted(CALIBRATORS[name](fitted_on, calibration.y, calibration.weight)(raw), shift)

@@ -183,9 +183,7 @@ def _drawn(rows: Rows, counts: NDArray[np.int64]) -> Rows:
 
 def _places(model: AdditiveModel, rows: Rows) -> NDArray[np.intp]:
     """Return the grade of each row as its place from the lowest risk (n,)."""
-    points = model.points(rows.X)
-    grade, _ = model.vetoes.applied(rows.X, model.cut_points.grade(points))
-    places: NDArray[np.intp] = np.argmax(grade[:, None] == np.array(model.cut_points.grades), axis=1)
+    places: NDArray[np.intp] = np.argmax(model.grade(rows.X)[:, None] == np.array(model.cut_points.grades), axis=1)
     return places
 
 

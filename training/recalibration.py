@@ -26,7 +26,7 @@ from features.catalogue import catalogue_of
 from features.drift.report import check_drift
 from training.additive import KINDS, AdditiveModel
 from training.artifact import load_artifact
-from training.calibration import fit_intercept, sigmoid
+from training.calibration import fit_intercept
 from training.champions import read_pointer
 from training.fitting import window_shifted
 from training.registry import models_folder
@@ -70,7 +70,7 @@ class _Evidence:
 
 def at_base_rate(model: AdditiveModel, rows: Rows, rate: float) -> AdditiveModel:
     """Return the model for a base rate other than that of rows, which it was calibrated on."""
-    present = float(np.average(sigmoid(model.log_odds(rows.X)), weights=rows.weight))
+    present = float(np.average(model.probability(rows.X), weights=rows.weight))
     return _moved(model, float(logit(rate) - logit(present)))
 
 

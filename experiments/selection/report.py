@@ -16,34 +16,45 @@ BEGIN, END = "<!-- begin: written by python -m experiments.selection -->", "<!--
 GRADES = ("A", "B", "C", "D")
 PLAIN, WEIGHTED, ROBUST = "inspected", "weighted, label", "doubly robust, label"
 WHAT = {"roc_auc": "AUC", "rate": "violation rate", "grades": "rates by grade"}
+FORMS = {"roc_auc": "{:.4f}", "rate": "{:.2%}", "grades": "{:.2%}"}
 
 Results = Sequence[dict[str, Any]]
 
 
-def write_page(results: Results, page: Path = PAGE) -> Path:
-    """Replace what stands between the marks of the page."""
+def write_page(by_size: Sequence[Results], page: Path = PAGE) -> Path:
+    """Replace what stands between the marks of the page by what the seeds of each size came to, the largest last."""
     text = page.read_text(encoding="utf-8")
     before, rest = text.split(BEGIN)
     after = rest.split(END)[1]
-    write_atomically(page, f"{before}{BEGIN}\n\n{tables(results)}\n{END}{after}")
+    write_atomically(page, f"{before}{BEGIN}\n\n{tables(by_size)}\n{END}{after}")
     return page
 
 
-def tables(results: Results) -> str:
-    """Return what the seeds came to, in Markdown."""
-    first = results[0]
-    n = f"{len(results)} cities of {first['n_entities']:,} entities (seeds {first['seed']} to {results[-1]['seed']})"
-    mean = f"{np.mean([r['n_active'] for r in results]):,.0f} active entities at the test date, of whom "
-    mean += f"{np.mean([r['n_inspected'] / r['n_active'] for r in results]):.1%} were inspected"
+def tables(by_size: Sequence[Results]) -> str:
+    """Return what the seeds came to, in Markdown: of every size whether weights help, the rest of the largest."""
+    largest = by_size[-1]
     parts = [
-        f"{n}, on average {mean}.",
-        _verdict(results),
-        _answers(results),
-        _bounds(results),
-        _fits(results),
-        _seeds(results),
+        "\n".join(f"- {_cities(results)}" for results in by_size),
+        _verdict(by_size),
+        *(_answers(results) for results in by_size),
+        _bounds(largest),
+        _fits(largest),
+        *(_seeds(results) for results in by_size),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _cities(results: Results) -> str:
+    first, active = results[0], np.mean([r["n_active"] for r in results])
+    inspected = np.mean([r["n_inspected"] / r["n_active"] for r in results])
+    return (
+        f"{len(results)} cities of {_size(results)} (seeds {first['seed']} to {results[-1]['seed']}): on average "
+        f"{active:,.0f} active entities at the test date, of whom {inspected:.1%} were inspected."
+    )
+
+
+def _size(results: Results) -> str:
+    return f"{results[0]['n_entities']:,} entities"
 
 
 def off(result: dict[str, Any], answer: str, what: str) -> list[float]:
@@ -62,36 +73,58 @@ def nearer(results: Results, answer: str, what: str) -> list[int]:
     return [r["seed"] for r in results if distance(r, answer, what) < distance(r, PLAIN, what)]
 
 
-def _verdict(results: Results) -> str:
-    """Return in how many seeds weights bring an estimate nearer to the truth, and in which they do not."""
-    lines = []
-    for what, name in WHAT.items():
-        helped = nearer(results, WEIGHTED, what)
-        others = [str(r["seed"]) for r in results if r["seed"] not in helped]
-        said = f"- {name}: nearer to the truth in {len(helped)} of {len(results)} seeds"
-        lines.append(f"{said}; not in {', '.join(others)}." if others else f"{said}.")
-    return "\n".join(["Weights whose chances are read by the label, against the inspected as they are:", "", *lines])
+def parts_of_error(results: Results, answer: str, what: str) -> tuple[float, float, float]:
+    """Return bias, chance and the root of the mean squared error over the seeds; their squares add up.
+
+    Of `grades` each is the root of the mean square over the grades, so that their bias has no sign.
+    """
+    errors = np.array([np.atleast_1d(off(r, answer, what)) for r in results])
+    biases = errors.mean(axis=0)
+    bias = float(biases[0]) if len(biases) == 1 else float(np.sqrt((biases**2).mean()))
+    return bias, float(np.sqrt(errors.var(axis=0).mean())), float(np.sqrt((errors**2).mean()))
+
+
+def _verdict(by_size: Sequence[Results]) -> str:
+    """Return in how many seeds weights bring an estimate nearer to the truth, in which they do not, and why."""
+    head = ["entities", "", "nearer to the truth", "not in seeds", "bias: inspected", "weighted"]
+    head += ["chance: inspected", "weighted", "root mean square: inspected", "weighted"]
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    for results in by_size:
+        for what, name in WHAT.items():
+            helped = nearer(results, WEIGHTED, what)
+            others = ", ".join(str(r["seed"]) for r in results if r["seed"] not in helped)
+            cells = [f"{results[0]['n_entities']:,}", name, f"{len(helped)} of {len(results)}", others]
+            both = zip(*(parts_of_error(results, answer, what) for answer in (PLAIN, WEIGHTED)), strict=True)
+            for place, pair in enumerate(both):
+                signed = place == 0 and what != "grades"
+                cells += [_signed(value, FORMS[what]) if signed else FORMS[what].format(value) for value in pair]
+            lines.append(f"| {' | '.join(cells)} |")
+    said = "**Do weights help?** (chances read by the label, against the inspected as they are)"
+    return "\n".join([said, "", *lines])
 
 
 def _answers(results: Results) -> str:
     head = ["answer"]
-    for what in ("AUC", "rate", "rates by grade"):
-        head += [f"{what}: bias", "distance", "nearer in"]
+    for name in WHAT.values():
+        head += [f"{name}: bias", "chance", "root mean square", "nearer in"]
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for answer in results[0]["answers"]:
         cells = [answer]
-        for what, form in (("roc_auc", "{:.4f}"), ("rate", "{:.2%}"), ("grades", "{:.2%}")):
-            biases = np.array([np.mean(off(r, answer, what)) for r in results])
-            # The standard error of the mean over the seeds; NaN for a single one.
-            chance = biases.std(ddof=1) / np.sqrt(len(biases)) if len(biases) > 1 else np.nan
-            cells += [
-                f"{_signed(float(biases.mean()), form)} ± {form.format(chance)}",
-                form.format(np.mean([distance(r, answer, what) for r in results])),
-            ]
+        for what, form in FORMS.items():
+            bias, chance, error = parts_of_error(results, answer, what)
+            cells += [_bias(bias, chance, len(results), what), form.format(chance), form.format(error)]
             cells.append("" if answer == PLAIN else f"{len(nearer(results, answer, what))} of {len(results)}")
         lines.append(f"| {' | '.join(cells)} |")
-    said = "**How far each answer is from the truth** (bias ± standard error over the seeds; nearer than inspected)"
+    said = f"**How far each answer is from the truth, cities of {_size(results)}**"
     return "\n".join([said, "", *lines])
+
+
+def _bias(bias: float, chance: float, n: int, what: str) -> str:
+    """Return a bias, of one number with its sign and the standard error of the mean over the seeds."""
+    form = FORMS[what]
+    if what == "grades":
+        return form.format(bias)
+    return f"{_signed(bias, form)} ± {form.format(chance / np.sqrt(n - 1) if n > 1 else np.nan)}"
 
 
 def _bounds(results: Results) -> str:
@@ -110,7 +143,8 @@ def _bounds(results: Results) -> str:
         n_inside = sum(_inside(r, name, "grades", g) for r in results for g in GRADES)
         cells.append(f"{n_inside} of {len(results) * len(GRADES)}")
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(["**What the inspected leave open** (means of the ends)", "", *lines])
+    said = f"**What the inspected leave open, cities of {_size(results)}** (means of the ends)"
+    return "\n".join([said, "", *lines])
 
 
 def _fits(results: Results) -> str:
@@ -124,7 +158,8 @@ def _fits(results: Results) -> str:
             cells.append(f"{np.mean([r['fits'][fit][name] for r in results]):.4f}" if name in values else "")
             cells.append("" if fit == "none" else f"{sum(gain > 0 for gain in gains)} of {len(results)}")
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(["**The models themselves, against everybody's true outcome**", "", *lines])
+    said = f"**The models themselves, against everybody's true outcome, cities of {_size(results)}**"
+    return "\n".join([said, "", *lines])
 
 
 def _seeds(results: Results) -> str:
@@ -148,7 +183,9 @@ def _seeds(results: Results) -> str:
             ", ".join(name for what, name in WHAT.items() if not nearer([r], WEIGHTED, what)),
         ]
         lines.append(f"| {' | '.join(cells)} |")
-    said = "**Seed by seed** (chances read by the label; grades: mean distance of the four rates from the truth)"
+    said = (
+        f"**Seed by seed, cities of {_size(results)}** (chances read by the label; grades: mean distance of four rates)"
+    )
     return "\n".join([said, "", *lines])
 
 

@@ -19,9 +19,10 @@ from data.synthetic.truth import read_truth
 from features.catalogue import load_catalogue
 from features.snapshots import build_snapshot
 from training.additive import AdditiveModel
-from training.evaluation import evaluate_scores
+from training.evaluation import evaluate
 from training.fitting import Recipe, anchored, calibrated, fit_uncalibrated
 from training.inspection_chance import (
+    HISTORY,
     Active,
     active_entities,
     labels_of,
@@ -60,12 +61,13 @@ def study_seed(seed: int, n_entities: int, settings: Settings, progress: Progres
     population = reference.read(list(load_catalogue().names)).to_numpy(dtype=np.float64, na_value=np.nan)
     models = {"none": _model(city, rows, population, settings)}
     reports: dict[str, dict[str, Any]] = {}
-    actives: dict[str, list[Active]] = {}
     for known_by in KNOWN_BY:
         declared = city.model_copy(update={"selection": Selection(method="weights", known_by=known_by)})
         weighed, reports[known_by] = weigh_stages(declared, records, rows, settings, progress)
         models[known_by] = _model(declared, weighed, population, settings)
-        actives[known_by] = _actives(declared, records, settings, progress)
+    # `declared` reads by the label, the last of KNOWN_BY: its covariates but those of the window are the others'.
+    actives = {"label": _actives(declared, records, settings, progress)}
+    actives["as_of_date"] = [replace(one, history=one.history[:, : len(HISTORY)]) for one in actives["label"]]
     return {
         "seed": seed,
         "n_entities": n_entities,
@@ -97,10 +99,10 @@ def _answers(
     """Return the truth, and each answer, of the model's AUC and of the violation rate by its grades."""
     days, test, grades = city.label.horizon_days, actives["label"][-1], model.cut_points.grades
     labels = [labels_of(city, records, active, days, settings) for active in actives["label"]]
-    scores, truth = model.score(test.X), _truth(test, settings)
+    score, grade, truth = model.raw_score(test.X), model.grade(test.X), _truth(test, settings)
 
     def everybody(y: Floats, chance: Floats, expected: Floats) -> Everybody:
-        return Everybody(scores.raw_score, scores.grade, ~np.isnan(y), y, chance, expected).take(~np.isnan(truth))
+        return Everybody(score, grade, ~np.isnan(y), y, chance, expected).take(~np.isnan(truth))
 
     people = {
         known_by: everybody(
@@ -170,8 +172,8 @@ def _fits(models: Mapping[str, AdditiveModel], test: Active, settings: Settings)
     """Return the metrics of each model against the truth of everybody."""
     truth = _truth(test, settings)
     there = ~np.isnan(truth)
-    y = truth[there].astype(np.int8)
-    return {name: evaluate_scores(y, model.score(test.X[there])) for name, model in models.items()}
+    y, X = truth[there].astype(np.int8), test.X[there]
+    return {name: evaluate(y, model.raw_score(X), model.probability(X)) for name, model in models.items()}
 
 
 def _short(selection: Mapping[str, Any]) -> dict[str, Any]:

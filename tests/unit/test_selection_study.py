@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from experiments.selection.report import BEGIN, END, distance, nearer, tables, write_page
+from experiments.selection.report import BEGIN, END, distance, nearer, parts_of_error, tables, write_page
 
 
 def figures(auc, rate, grades):
@@ -40,11 +40,12 @@ def test_an_answer_of_grades_is_as_far_as_its_rates_are_on_average():
 def test_the_seeds_where_weights_do_not_help_are_named():
     results = [result(1, 0.81), result(2, 0.75), result(3, 0.79)]
 
-    text = tables(results)
+    text = tables([results])
 
     assert nearer(results, "weighted, label", "roc_auc") == [1, 3]
-    assert "- AUC: nearer to the truth in 2 of 3 seeds; not in 2." in text
-    assert "- violation rate: nearer to the truth in 3 of 3 seeds." in text
+    # Off by +0.01, -0.05 and -0.01: -0.0167 on average, 0.0249 around it.
+    assert "| 2,000 | AUC | 2 of 3 | 2 | -0.0200 | -0.0167 | 0.0000 | 0.0249 | 0.0200 | 0.0300 |" in text
+    assert "| 2,000 | violation rate | 3 of 3 |  | +5.00% | +1.00% |" in text
     # The true rate, 10%, lies above its bounds; three of the four grades' rates lie within theirs.
     assert "| 0.700 to 0.900 | 3 of 3 | 3.0% to 9.0% | 0 of 3 |" in text
     assert "| 9 of 12 |" in text
@@ -55,11 +56,23 @@ def test_the_page_is_written_between_its_marks_alone(tmp_path):
     page = tmp_path / "page.md"
     page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n", encoding="utf-8")
 
-    write_page([result(1, 0.81), result(2, 0.75)], page)
-    write_page([result(1, 0.81)], page)
+    write_page([[result(1, 0.81), result(2, 0.75)]], page)
+    write_page([[result(1, 0.81)], [result(1, 0.80) | {"n_entities": 9_000}]], page)
 
     text = page.read_text(encoding="utf-8")
     assert text.startswith(f"before\n{BEGIN}\n")
     assert text.endswith(f"{END}\nafter\n")
     assert "old" not in text
-    assert "1 cities" in text
+    assert "1 cities of 2,000 entities" in text
+    assert "1 cities of 9,000 entities" in text
+
+
+def test_bias_and_chance_add_up_to_the_mean_squared_error():
+    results = [result(1, 0.81), result(2, 0.75), result(3, 0.80)]
+    results[0]["answers"]["weighted, label"]["grades"] = {"A": 0.05, "B": 0.14, "C": 0.20, "D": 0.40}
+
+    for what in ("roc_auc", "rate", "grades"):
+        bias, chance, error = parts_of_error(results, "weighted, label", what)
+        assert bias**2 + chance**2 == pytest.approx(error**2)
+    # One grade of four is off, by 0.04, 0.02 and 0.02: on average by 8 / 300.
+    assert parts_of_error(results, "weighted, label", "grades")[0] == pytest.approx(8 / 600)

@@ -109,8 +109,7 @@ def _moved(
     points_then, points_now = model.points(X_then), model.points(X_now)
     points = shift_of_points(points_then, points_now, city)
     indicators = shift_of_indicators(X_then, X_now, model.names, city)
-    grades_then, _ = model.vetoes.applied(X_then, model.cut_points.grade(points_then))
-    grades_now, _ = model.vetoes.applied(X_now, model.cut_points.grade(points_now))
+    grades_then, grades_now = model.grade(X_then, points_then), model.grade(X_now, points_now)
     shares = [
         {"grade": grade, "then": float((grades_then == grade).mean()), "now": float((grades_now == grade).mean())}
         for grade in model.cut_points.grades
