@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.city import City
-from data.errors import NotFoundError, RegistryError
+from data.errors import NotFoundError
 from data.files import fingerprint, read_json, read_sealed, source_fingerprint, write_sealed
 from data.progress import Progress
 from data.records import Records, open_records
@@ -27,6 +27,7 @@ from training.bootstrap import LEVEL, intervals
 from training.calibration import sigmoid
 from training.champions import read_challenger, read_pointer
 from training.groups import GROUPS
+from training.kept_runs import or_kept
 from training.registry import log_into_run, models_folder
 
 CHAMPION, CHALLENGER = "champion", "challenger"
@@ -157,10 +158,7 @@ def log_audit(city: City, settings: Settings, subject: Subject, folder: Path, pr
     if state.get("mlflow_run_id") is None:
         progress(f"The audit is whole on disk. It follows to MLflow after `qianfen push {city.name}`, when run again.")
         return
-    try:
-        log_into_run(settings, state["mlflow_run_id"], folder, "audit")
-    except RegistryError as error:
-        progress(f"The audit is whole on disk, and not in MLflow yet. {error}")
+    or_kept("audit", lambda: log_into_run(settings, state["mlflow_run_id"], folder, "audit"), progress)
 
 
 def _scores(model: AdditiveModel, rows: Audited) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -19,7 +19,8 @@ from training.audits import Subject
 from training.champions import manifest_hash
 from training.comparison.kept import is_of_model
 from training.ledger import Entry
-from training.registry import models_folder, registered_name
+from training.mlflow_session import registered_name
+from training.registry import models_folder
 
 _LEDGER = ("sequence", "at", "action", "who", "why", "former_version", "registered_version", "manifest_sha256", "hash")
 

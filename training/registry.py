@@ -6,33 +6,21 @@ ledger and the pointer on disk (training.champions); MLflow's alias `champion` i
 
 from __future__ import annotations
 
-import logging
-import os
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sqlalchemy.exc import SQLAlchemyError
 
 from data.city import City
-from data.errors import RegistryError
 from data.settings import Settings
 from training.additive import AdditiveModel
 from training.artifact import load_artifact
+from training.mlflow_session import logged_once, mlflow_session, registered_name, set_experiment
 
 ALIAS, CHALLENGER_ALIAS = "champion", "challenger"
 _LOGGED = ("plots", "calibration")
-_TRAINING_TAG, _STUDY_TAG, _COMPARISON_TAG = "training_id", "study_id", "comparison_id"
-_MONITORING_TAG = "monitoring_id"
-
-
-def registered_name(city: City) -> str:
-    """Return the name of a city's registered model."""
-    return f"qianfen-{city.name}"
 
 
 def models_folder(city: City, settings: Settings) -> Path:
@@ -51,7 +39,7 @@ def registered_manifests(city: City, settings: Settings) -> list[dict[str, Any]]
     local = settings.mlflow_uri.removeprefix("sqlite:///")
     if settings.mlflow_uri.startswith("sqlite:///") and not Path(local).is_file():
         return []
-    with _mlflow(settings) as mlflow:
+    with mlflow_session(settings) as mlflow:
         versions = mlflow.MlflowClient().search_model_versions(f"name='{registered_name(city)}'")
         uris = [f"models:/{version.name}/{version.version}/artifact/manifest.json" for version in versions]
         return [mlflow.artifacts.load_dict(uri) for uri in uris]
@@ -70,24 +58,19 @@ def log_training(
     `folder` holds plots/, calibration/ and one artifact folder for each model; its name is the training's id.
     RegistryError where MLflow does not take it.
     """
-    with _mlflow(settings) as mlflow:
-        experiment = _set_experiment(mlflow, city, settings)
-        # A run that was killed before it ended is logged again.
-        done = f"tags.{_TRAINING_TAG} = '{folder.name}' and attributes.status = 'FINISHED'"
-        if found := mlflow.MlflowClient().search_runs([experiment], done, max_results=1):
-            return str(found[0].info.run_id)
-        tags = {_TRAINING_TAG: folder.name}
-        with mlflow.start_run(run_name=f"train {city.name}", tags=tags) as run:
-            mlflow.log_params(dict(parameters))
-            for name in _LOGGED:
-                if (folder / name).is_dir():
-                    mlflow.log_artifacts(str(folder / name), name)
-            for name, model in models.items():
-                with mlflow.start_run(run_name=name, nested=True):
-                    mlflow.log_params({"kind": name, "model_version": model.model_version, "pdo": model.scale.pdo})
-                    mlflow.log_metrics(dict(metrics[name]))
-                    mlflow.log_artifacts(str(folder / name), "artifact")
-            return str(run.info.run_id)
+
+    def write(mlflow: Any) -> None:
+        mlflow.log_params(dict(parameters))
+        for name in _LOGGED:
+            if (folder / name).is_dir():
+                mlflow.log_artifacts(str(folder / name), name)
+        for name, model in models.items():
+            with mlflow.start_run(run_name=name, nested=True):
+                mlflow.log_params({"kind": name, "model_version": model.model_version, "pdo": model.scale.pdo})
+                mlflow.log_metrics(dict(metrics[name]))
+                mlflow.log_artifacts(str(folder / name), "artifact")
+
+    return logged_once(city, settings, ("training_id", folder.name), f"train {city.name}", write)
 
 
 def log_study(
@@ -98,21 +81,18 @@ def log_study(
     `result` and `trials` are what result.json and trials.csv in `folder` say; plots/ lies beside them. RegistryError
     where MLflow does not take it.
     """
-    with _mlflow(settings) as mlflow:
-        home = _set_experiment(mlflow, city, settings)
-        done = f"tags.{_STUDY_TAG} = '{result['study_id']}' and attributes.status = 'FINISHED'"
-        if found := mlflow.MlflowClient().search_runs([home], done, max_results=1):
-            return str(found[0].info.run_id)
-        with mlflow.start_run(run_name=f"tune {result['experiment']}", tags={_STUDY_TAG: result["study_id"]}) as run:
-            mlflow.log_params(_flat({**result["declared"], "best": result["parameters"]}))
-            mlflow.log_metrics({name: figure["value"] for name, figure in result["figures"].items()})
-            mlflow.log_artifacts(str(folder))
-            for trial in trials:
-                with mlflow.start_run(run_name=f"trial {trial['number']}", nested=True, tags={"state": trial["state"]}):
-                    measured = {name for name in trial if name == "value" or name.startswith("fold_")}
-                    mlflow.log_metrics({name: float(trial[name]) for name in measured if trial[name]})
-                    mlflow.log_params({n: v for n, v in trial.items() if n not in measured | {"number", "state"}})
-            return str(run.info.run_id)
+
+    def write(mlflow: Any) -> None:
+        mlflow.log_params(_flat({**result["declared"], "best": result["parameters"]}))
+        mlflow.log_metrics({name: figure["value"] for name, figure in result["figures"].items()})
+        mlflow.log_artifacts(str(folder))
+        for trial in trials:
+            with mlflow.start_run(run_name=f"trial {trial['number']}", nested=True, tags={"state": trial["state"]}):
+                measured = {name for name in trial if name == "value" or name.startswith("fold_")}
+                mlflow.log_metrics({name: float(trial[name]) for name in measured if trial[name]})
+                mlflow.log_params({n: v for n, v in trial.items() if n not in measured | {"number", "state"}})
+
+    return logged_once(city, settings, ("study_id", result["study_id"]), f"tune {result['experiment']}", write)
 
 
 def _flat(content: Mapping[str, Any], above: str = "") -> dict[str, Any]:
@@ -137,16 +117,13 @@ def log_comparison(city: City, settings: Settings, content: Mapping[str, Any], f
         for part in ("value", "low", "high")
         if figure[part] is not None
     }
-    with _mlflow(settings) as mlflow:
-        experiment = _set_experiment(mlflow, city, settings)
-        done = f"tags.{_COMPARISON_TAG} = '{folder.name}' and attributes.status = 'FINISHED'"
-        if found := mlflow.MlflowClient().search_runs([experiment], done, max_results=1):
-            return str(found[0].info.run_id)
-        with mlflow.start_run(run_name=f"compare {city.name}", tags={_COMPARISON_TAG: folder.name}) as run:
-            mlflow.log_params({name: content[name] for name in ("champion", "n_draws", "level")})
-            mlflow.log_metrics(figures)
-            mlflow.log_artifacts(str(folder))
-            return str(run.info.run_id)
+
+    def write(mlflow: Any) -> None:
+        mlflow.log_params({name: content[name] for name in ("champion", "n_draws", "level")})
+        mlflow.log_metrics(figures)
+        mlflow.log_artifacts(str(folder))
+
+    return logged_once(city, settings, ("comparison_id", folder.name), f"compare {city.name}", write)
 
 
 def log_monitoring(city: City, settings: Settings, content: Mapping[str, Any], folder: Path) -> str:
@@ -164,23 +141,20 @@ def log_monitoring(city: City, settings: Settings, content: Mapping[str, Any], f
     for outcome in content["outcomes"][:1]:
         figures |= {f"rate.{row['grade']}": row["rate"]["value"] for row in outcome["rates"] if row["n"]}
         figures |= {f"came_true.{name}": one["came_true"]["value"] for name, one in (outcome["figures"] or {}).items()}
-    with _mlflow(settings) as mlflow:
-        experiment = _set_experiment(mlflow, city, settings)
-        done = f"tags.{_MONITORING_TAG} = '{folder.name}' and attributes.status = 'FINISHED'"
-        if found := mlflow.MlflowClient().search_runs([experiment], done, max_results=1):
-            return str(found[0].info.run_id)
-        tags = {_MONITORING_TAG: folder.name, "level": content["level"]}
-        with mlflow.start_run(run_name=f"monitor {city.name}", tags=tags) as run:
-            said = {"as_of_date": content["as_of_date"], "champion": content["champion"]["model_version"]}
-            mlflow.log_params(said | {f"grading.{name}": value for name, value in content["grading"].items()})
-            mlflow.log_metrics(figures)
-            mlflow.log_artifacts(str(folder))
-            return str(run.info.run_id)
+
+    def write(mlflow: Any) -> None:
+        said = {"as_of_date": content["as_of_date"], "champion": content["champion"]["model_version"]}
+        mlflow.log_params(said | {f"grading.{name}": value for name, value in content["grading"].items()})
+        mlflow.log_metrics(figures)
+        mlflow.log_artifacts(str(folder))
+
+    tag, tags = ("monitoring_id", folder.name), {"level": content["level"]}
+    return logged_once(city, settings, tag, f"monitor {city.name}", write, tags)
 
 
 def log_into_run(settings: Settings, run_id: str, folder: Path, place: str) -> None:
     """Add a folder's files to a run, at a place among its artifacts; RegistryError where MLflow does not take it."""
-    with _mlflow(settings) as mlflow:
+    with mlflow_session(settings) as mlflow:
         mlflow.MlflowClient().log_artifacts(run_id, str(folder), place)
 
 
@@ -194,11 +168,11 @@ def register_challenger(city: City, settings: Settings, run_id: str, folder: Pat
     model, name = load_artifact(folder), registered_name(city)
     # Any rows tell the types.
     example = pd.DataFrame(np.zeros((2, len(model.names))), columns=list(model.names))
-    with _mlflow(settings) as mlflow:
+    with mlflow_session(settings) as mlflow:
         client = mlflow.MlflowClient()
         version = _registered(client, name, model.model_version)
         if version is None:
-            _set_experiment(mlflow, city, settings)
+            set_experiment(mlflow, city, settings)
             with mlflow.start_run(run_id=run_id):
                 info = mlflow.models.Model.log(
                     artifact_path=None,
@@ -217,14 +191,14 @@ def register_challenger(city: City, settings: Settings, run_id: str, folder: Pat
 
 def registered_version(city: City, settings: Settings, model_version: str) -> str | None:
     """Return the version in MLflow of a model; None where it is not registered. RegistryError where MLflow is away."""
-    with _mlflow(settings) as mlflow:
+    with mlflow_session(settings) as mlflow:
         return _registered(mlflow.MlflowClient(), registered_name(city), model_version)
 
 
 def write_champion_alias(city: City, settings: Settings, version: str, tags: Mapping[str, str]) -> None:
     """Point MLflow's alias `champion` at a registered version, its tags first; RegistryError where that fails."""
     name = registered_name(city)
-    with _mlflow(settings) as mlflow:
+    with mlflow_session(settings) as mlflow:
         client = mlflow.MlflowClient()
         for key, value in tags.items():
             client.set_model_version_tag(name, version, key, value)
@@ -233,7 +207,7 @@ def write_champion_alias(city: City, settings: Settings, version: str, tags: Map
 
 def read_champion_alias(city: City, settings: Settings) -> dict[str, str] | None:
     """Return registered_version and tags of what MLflow's alias `champion` names; None where it names none."""
-    with _mlflow(settings) as mlflow:
+    with mlflow_session(settings) as mlflow:
         client, name = mlflow.MlflowClient(), registered_name(city)
         if not client.search_registered_models(f"name='{name}'"):
             return None
@@ -247,47 +221,3 @@ def _registered(client: Any, name: str, model_version: str) -> str | None:
     versions = client.search_model_versions(f"name='{name}'")
     found = [int(version.version) for version in versions if version.tags.get("model_version") == model_version]
     return str(max(found)) if found else None
-
-
-def _set_experiment(mlflow: Any, city: City, settings: Settings) -> str:
-    name = registered_name(city)
-    if mlflow.get_experiment_by_name(name) is None:
-        local = settings.mlflow_uri.startswith("sqlite:")
-        location = (settings.var / "mlflow" / "artifacts" / city.name).as_uri() if local else None
-        mlflow.create_experiment(name, artifact_location=location)
-    return str(mlflow.set_experiment(name).experiment_id)
-
-
-@contextmanager
-def _mlflow(settings: Settings) -> Iterator[Any]:
-    """Import MLflow, which is slow and talks much, and point it at our server for as long as the block runs.
-
-    What it cannot do becomes a RegistryError.
-    """
-    # MLflow reads these when it is imported: no telemetry, no progress bars over ours, and minutes of trying again are
-    # too long where it is away.
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import mlflow
-
-        for name in ("mlflow", "alembic"):
-            logging.getLogger(name).setLevel(logging.ERROR)
-        try:
-            if settings.mlflow_uri.startswith("sqlite:///"):
-                Path(settings.mlflow_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-            mlflow.set_tracking_uri(settings.mlflow_uri)
-            mlflow.set_registry_uri(settings.mlflow_uri)
-            yield mlflow
-        except (mlflow.exceptions.MlflowException, SQLAlchemyError, OSError) as error:
-            raise RegistryError(
-                f"MLflow must be reachable and take what it is given, it does not: {_first_line(error)}. "
-                "See that QIANFEN_MLFLOW_URI is right, MLflow is up and has space, and run again."
-            ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__

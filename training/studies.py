@@ -15,7 +15,6 @@ import numpy as np
 import optuna
 
 from data.city import City, Model
-from data.errors import RegistryError
 from data.files import atomic_folder, fingerprint, read_json, source_fingerprint, write_json
 from data.progress import Progress
 from data.records import Records
@@ -25,6 +24,7 @@ from training.bootstrap import Interval, intervals
 from training.experiment import ROUNDS, Experiment
 from training.fitting import Recipe
 from training.folds import FoldRows, fold_rows, temporal_folds
+from training.kept_runs import logged_or_kept, waiting
 from training.metrics import Labels, Score, Weight
 from training.model import UNFILTERED
 from training.objectives import Objective, objective
@@ -35,7 +35,7 @@ from training.tuning import ENDED, bin_folds, run_study
 from training.tuning_plots import save_plots
 
 DRAWS = 200
-_LOGGED = "mlflow.json"
+_RESULT = "result.json"
 _CODE = (
     "training.labels",
     "training.splits",
@@ -112,12 +112,12 @@ def tune(experiment: Experiment, city: City, records: Records, settings: Setting
         source_fingerprint(*_CODE),
     )  # fmt: skip
     folder = _home(city, settings) / f"{experiment.name}-{study_id}"
-    if not (folder / "result.json").is_file():
+    if not (folder / _RESULT).is_file():
         rows = tuple(_weighed(fold, city, records, settings, progress) for fold in rows)
         _run(experiment, city, rows, recipe, folder, study_id, settings, progress)
     else:
         progress(f"Study {study_id} is there already, nothing changed: skipped.")
-    return Tuned(folder, read_json(folder / "result.json"))
+    return Tuned(folder, read_json(folder / _RESULT))
 
 
 def log_or_keep(tuned: Tuned, city: City, settings: Settings, progress: Progress = print) -> str | None:
@@ -125,23 +125,17 @@ def log_or_keep(tuned: Tuned, city: City, settings: Settings, progress: Progress
 
     Where MLflow is away, say so and return None: the study is whole on disk, and the next run logs it.
     """
-    pushed = tuned.folder / _LOGGED
-    if not pushed.is_file():
-        progress("Logging the study to MLflow.")
-        try:
-            run_id = log_study(city, settings, tuned.result, _read_trials(tuned.folder / "trials.csv"), tuned.folder)
-        except RegistryError as error:
-            progress(f"The study is whole on disk, and not in MLflow yet. {error}")
-            return None
-        write_json(pushed, {"mlflow_run_id": run_id})
-    return str(read_json(pushed)["mlflow_run_id"])
+
+    def log() -> str:
+        return log_study(city, settings, tuned.result, _read_trials(tuned.folder / "trials.csv"), tuned.folder)
+
+    return logged_or_kept(tuned.folder, "study", log, progress)
 
 
 def push_studies(city: City, settings: Settings, progress: Progress = print) -> list[Tuned]:
     """Log every study that MLflow has not got; return those that it took."""
-    found = sorted(_home(city, settings).glob("[!.]*/result.json"))
-    waiting = [Tuned(path.parent, read_json(path)) for path in found if not (path.parent / _LOGGED).is_file()]
-    return [tuned for tuned in waiting if log_or_keep(tuned, city, settings, progress)]
+    found = [Tuned(folder, read_json(folder / _RESULT)) for folder in waiting(_home(city, settings), _RESULT)]
+    return [tuned for tuned in found if log_or_keep(tuned, city, settings, progress)]
 
 
 def _home(city: City, settings: Settings) -> Path:
@@ -192,7 +186,7 @@ def _run(
     with atomic_folder(folder) as beside:
         _write_trials(beside / "trials.csv", trials)
         save_plots(city, [fold.fold for fold in rows], trials, result, beside / "plots")
-        write_json(beside / "result.json", result)
+        write_json(beside / _RESULT, result)
 
 
 def _weighed(fold: FoldRows, city: City, records: Records, settings: Settings, progress: Progress) -> FoldRows:

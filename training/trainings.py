@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from data.city import City
-from data.errors import RegistryError
 from data.files import read_json, write_json
 from data.progress import Progress
 from data.settings import Settings
 from training.additive import KINDS, AdditiveModel
 from training.artifact import load_artifact
+from training.kept_runs import or_kept
 from training.registry import log_training, models_folder, register_challenger
 
 _STATE = "training.json"
@@ -99,11 +99,7 @@ def push_all(city: City, settings: Settings, progress: Progress) -> list[Trainin
 
 def push_or_keep(city: City, settings: Settings, training: TrainingResult, progress: Progress) -> TrainingResult:
     """Push a training; where MLflow is away, say so and return it as it is: it is whole on disk."""
-    try:
-        return push_training(city, settings, training, progress)
-    except RegistryError as error:
-        progress(f"The training is whole on disk, and not in MLflow yet. {error}")
-        return training
+    return or_kept("training", lambda: push_training(city, settings, training, progress), progress) or training
 
 
 def _logged(manifest: dict[str, Any]) -> dict[str, Any]:

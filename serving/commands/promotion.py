@@ -55,18 +55,18 @@ def rollback(settings: Settings, city_name: str, who: str, why: str, to: str | N
 @CITY
 @click.pass_obj
 def push(settings: Settings, city_name: str) -> None:
-    """Bring to MLflow what was trained, studied and monitored while it was away."""
+    """Bring to MLflow what was trained, studied, compared and monitored while it was away."""
+    from training.comparison.kept import push_comparisons
     from training.monitoring.reports import push_reports
     from training.studies import push_studies
     from training.trainings import push_all
 
     with held_city(settings, city_name) as city:
         pushed = push_all(city, settings, click.echo)
-        studies = push_studies(city, settings, click.echo)
-        reports = push_reports(city, settings, click.echo)
+        others = [push(city, settings, click.echo) for push in (push_studies, push_comparisons, push_reports)]
     for training in pushed:
         click.echo(f"Training {training.training_id}: MLflow run {training.mlflow_run_id}.")
-    if not pushed and not studies and not reports:
+    if not pushed and not any(others):
         click.echo("MLflow has everything.")
 
 

@@ -35,7 +35,8 @@ from training.champions import load_champion, read_pointer
 from training.labels import entity_labels
 from training.ledger_checks import check_ledger
 from training.metrics import roc_auc
-from training.registry import models_folder, registered_name
+from training.mlflow_session import registered_name
+from training.registry import models_folder
 from training.runs import train_city
 
 SUMMARY_KEYS = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+import socket
 
 import pytest
 from click.testing import CliRunner
@@ -14,6 +15,7 @@ from serving.commands import cli
 from serving.database import open_database
 from training.champions import champion_path
 from training.ledger import entries
+from training.mlflow_session import mlflow_session
 from training.registry import models_folder
 from training.trainings import open_training, push_all, push_or_keep, push_training
 
@@ -52,6 +54,28 @@ def test_a_training_that_mlflow_does_not_take_stays_whole_and_is_marked(kept, de
     assert training.registered_version is None
     assert "The training is whole on disk, and not in MLflow yet. MLflow must be reachable" in said[-1]
     assert open_training(folder).mlflow_run_id is None
+
+
+@pytest.mark.parametrize("scheme", ["http", "postgresql"])
+def test_a_closed_port_is_said_at_once_in_plain_words(settings, scheme):
+    away = dataclasses.replace(settings, mlflow_uri=f"{scheme}://user:secret@127.0.0.1:9/mlflow")
+
+    said = r"nothing answers at 127\.0\.0\.1:9 \(Connection refused\)"
+    with pytest.raises(RegistryError, match=said) as told, mlflow_session(away):
+        pytest.fail("nothing is there")
+
+    assert "secret" not in str(told.value)
+
+
+def test_a_server_that_never_answers_is_given_up(settings, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        away = dataclasses.replace(settings, mlflow_uri=f"http://127.0.0.1:{silent.getsockname()[1]}")
+
+        said = r"no answer came from 127\.0\.0\.1\. See that"
+        with pytest.raises(RegistryError, match=said), mlflow_session(away) as mlflow:
+            mlflow.get_experiment_by_name("any")
 
 
 def test_a_promotion_is_refused_and_nothing_is_written(kept, demo_city):

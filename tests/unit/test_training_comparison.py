@@ -19,7 +19,7 @@ from training.bootstrap import interval
 from training.comparison import kept
 from training.comparison.contest import Trial, contest
 from training.comparison.directions import directions_cost
-from training.comparison.kept import Comparison, build_comparison, content_of, made_of
+from training.comparison.kept import Comparison, build_comparison, content_of, made_of, push_comparisons
 from training.comparison.pages import difference_plot, lines, page, short_page
 from training.comparison.trials import comparison_folds, fold_trials
 from training.comparison.verdict import verdict, winners
@@ -262,7 +262,7 @@ def away(*_arguments):
     raise RegistryError("MLflow must be reachable, it is not.")
 
 
-def test_a_comparison_is_kept_where_mlflow_is_away_and_logged_by_the_next_run(
+def test_a_comparison_is_kept_where_mlflow_is_away_and_pushed_once_by_the_command_or_the_next_run(
     counted, monkeypatch, settings, write_city, write_records
 ):
     city, records, said = load_city(str(write_city())), write_records(entities=[]), []
@@ -270,16 +270,19 @@ def test_a_comparison_is_kept_where_mlflow_is_away_and_logged_by_the_next_run(
 
     folder, content = build_comparison(city, records, settings, said.append)
 
-    assert "mlflow_run_id" not in content
+    assert not (folder / "mlflow.json").exists()
     assert said[-1] == "The comparison is whole on disk, and not in MLflow yet. MLflow must be reachable, it is not."
     assert (folder / "comparison.png").read_bytes()[:4] == b"\x89PNG"
     assert "past_rate" in (folder / "comparison.md").read_text(encoding="utf-8")
 
-    monkeypatch.setattr(kept, "log_comparison", lambda *_: "run-1")
-    again, content = build_comparison(city, records, settings, said.append)
+    logged = []
+    monkeypatch.setattr(kept, "log_comparison", lambda *given: logged.append(given[2:]) or "run-1")
 
-    assert again == folder
-    assert content["mlflow_run_id"] == "run-1"
+    assert push_comparisons(city, settings, quiet) == [folder]
+    assert push_comparisons(city, settings, quiet) == []
+    (folder / "mlflow.json").unlink()
+    assert build_comparison(city, records, settings, quiet)[0] == folder
+    assert logged == [(content, folder)] * 2
     assert counted == ["toy"]
 
 

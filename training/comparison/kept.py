@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from data.city import City, Period
-from data.errors import RegistryError
 from data.files import atomic_folder, fingerprint, read_json, source_fingerprint, write_atomically, write_json
 from data.progress import Progress
 from data.records import Records
@@ -25,12 +24,14 @@ from training.comparison.pages import difference_plot, page
 from training.comparison.trials import comparison_folds, fold_trials, split_trial
 from training.fitting import Recipe
 from training.folds import FoldRows, fold_rows
+from training.kept_runs import logged_or_kept, waiting
 from training.registry import log_comparison
 from training.rivals import CHAMPION, RIVALS, Rival
 from training.rivals.trees import LIGHTGBM_OFFSET_FREE as FREE
 from training.rows import Rows
 from training.splits import Stage, check_split
 
+_COMPARISON = "comparison.json"
 _PACKAGES = ("lightgbm", "scikit-learn", "interpret-core", "numpy")
 _CODE = (
     "training.labels", "training.folds", "training.rows", "training.splits", "training.selection",
@@ -180,34 +181,37 @@ def build_comparison(
         Where the disk is full.
     """
     check_split(city)
-    folder = settings.var / "cities" / city.name / "comparisons" / _comparison_id(city, records, settings)
-    path = folder / "comparison.json"
+    folder = _home(city, settings) / _comparison_id(city, records, settings)
+    path = folder / _COMPARISON
     if path.is_file():
         progress(f"Comparison {folder.name} is there already, nothing changed: skipped.")
     else:
         content = {"made_of": made_of(city, records, settings)}
         content |= content_of(compare_rivals(city, records, settings, progress))
         with atomic_folder(folder) as beside:
-            write_json(beside / "comparison.json", content)
+            write_json(beside / _COMPARISON, content)
     content = read_json(path)
     write_atomically(folder / "comparison.md", page(content) + "\n")
     difference_plot(content).savefig(folder / "comparison.png", dpi=120)
-    return folder, _pushed(city, settings, folder, progress)
+    _log_or_keep(city, settings, folder, progress)
+    return folder, content
 
 
-def _pushed(city: City, settings: Settings, folder: Path, progress: Progress) -> dict[str, Any]:
-    """Log a comparison to MLflow, unless that was done; where MLflow is away, say so: it is whole on disk."""
-    content: dict[str, Any] = read_json(folder / "comparison.json")
-    if "mlflow_run_id" in content:
-        return content
-    progress("Logging the comparison to MLflow.")
-    try:
-        content["mlflow_run_id"] = log_comparison(city, settings, content, folder)
-    except RegistryError as error:
-        progress(f"The comparison is whole on disk, and not in MLflow yet. {error}")
-        return content
-    write_json(folder / "comparison.json", content)
-    return content
+def push_comparisons(city: City, settings: Settings, progress: Progress = print) -> list[Path]:
+    """Log every comparison that MLflow has not got; return the folders of those that it took."""
+    found = waiting(_home(city, settings), _COMPARISON)
+    return [folder for folder in found if _log_or_keep(city, settings, folder, progress)]
+
+
+def _log_or_keep(city: City, settings: Settings, folder: Path, progress: Progress) -> str | None:
+    def log() -> str:
+        return log_comparison(city, settings, read_json(folder / _COMPARISON), folder)
+
+    return logged_or_kept(folder, "comparison", log, progress)
+
+
+def _home(city: City, settings: Settings) -> Path:
+    return settings.var / "cities" / city.name / "comparisons"
 
 
 def _comparison_id(city: City, records: Records, settings: Settings) -> str:

@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from data.city import City
-from data.errors import RegistryError
 from data.files import fingerprint, read_json, write_json
 from data.progress import Progress
 from data.settings import Settings
+from training.kept_runs import logged_or_kept, waiting
 from training.registry import log_monitoring
 
 REPORT = "report.json"
-_LOGGED = "mlflow.json"
 
 
 def keep_report(city: City, settings: Settings, content: dict[str, Any]) -> Path:
@@ -28,23 +27,17 @@ def log_or_keep(city: City, settings: Settings, folder: Path, progress: Progress
 
     Where MLflow is away, say so and return None: the report is whole on disk, and `qianfen push` logs it later.
     """
-    logged = folder / _LOGGED
-    if not logged.is_file():
-        progress("Logging the report to MLflow.")
-        try:
-            run_id = log_monitoring(city, settings, read_json(folder / REPORT), folder)
-        except RegistryError as error:
-            progress(f"The report is whole on disk, and not in MLflow yet. {error}")
-            return None
-        write_json(logged, {"mlflow_run_id": run_id})
-    return str(read_json(logged)["mlflow_run_id"])
+
+    def log() -> str:
+        return log_monitoring(city, settings, read_json(folder / REPORT), folder)
+
+    return logged_or_kept(folder, "report", log, progress)
 
 
 def push_reports(city: City, settings: Settings, progress: Progress = print) -> list[Path]:
     """Log every report that MLflow has not got; return the folders of those that it took."""
-    waiting = [path.parent for path in sorted(_home(city, settings).glob(f"[!.]*/{REPORT}"))]
-    waiting = [folder for folder in waiting if not (folder / _LOGGED).is_file()]
-    return [folder for folder in waiting if log_or_keep(city, settings, folder, progress)]
+    found = waiting(_home(city, settings), REPORT)
+    return [folder for folder in found if log_or_keep(city, settings, folder, progress)]
 
 
 def _home(city: City, settings: Settings) -> Path:
