@@ -11,7 +11,8 @@ from pandas.api import types
 
 from data.errors import PointInTimeError, RequestError, did_you_mean
 from features.catalogue import Catalogue, catalogue_of
-from features.matrix import KEYS, Records, matrix_for_pairs
+from features.matrix import KEYS, Records
+from features.pairs import matrix_for_pairs
 
 
 def point_in_time_join(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,7 +11,6 @@ from typing import Any, Protocol
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
-import pyarrow as pa
 
 from data.errors import PointInTimeError
 from features.catalogue import Catalogue, catalogue_of
@@ -21,9 +20,6 @@ from features.point_in_time import known_population, known_tables
 from features.sharing import kept_in
 
 KEYS = ("entity_id", "as_of_date")
-
-_ROWS_IN_A_BATCH = 20_000_000
-_DATES_IN_A_BATCH = 50
 
 
 class Records(Protocol):
@@ -78,41 +74,7 @@ def build_matrix(
     backend, dates = records.connect(threads), sorted(set(as_of_dates))
     tables = tables_as_of(backend, records.tables, dates)
     with kept_in(backend):
-        return _matrix(tables["entities"], tables, set(records.tables), catalogue or catalogue_of(records))
-
-
-def matrix_for_pairs(
-    records: Records, pairs: pd.DataFrame, catalogue: Catalogue | None = None, threads: int | None = None
-) -> Iterator[pa.Table]:
-    """Yield the indicators of stated entities as of stated dates, in batches of dates.
-
-    Parameters
-    ----------
-    pairs : DataFrame
-        Columns entity_id and as_of_date, thousands of distinct dates at most; repeated pairs count once.
-
-    Yields
-    ------
-    pa.Table
-        One row for each distinct pair, sorted by date, then entity. All indicators are missing where the entity was
-        not known or not active as of the date.
-    """
-    catalogue = catalogue or catalogue_of(records)
-    wanted = pd.DataFrame(
-        {"entity_id": pairs["entity_id"].astype("str"), "as_of_date": pd.to_datetime(pairs["as_of_date"])}
-    ).drop_duplicates()
-    dates = sorted(wanted["as_of_date"].dt.date.unique())
-    for batch in _batches(dates, records.n_records):
-        backend = records.connect(threads)
-        rows = wanted[wanted["as_of_date"].dt.date.isin(batch)]
-        asked = backend.create_table("asked", ibis.memtable(rows).cast({"as_of_date": "date"}), temp=True)
-        tables = tables_as_of(backend, records.tables, batch)
-        # Others shape what is expected of an entity, so they are in the tables; but only the asked get a row.
-        found = backend.create_table("found", tables["entities"].semi_join(asked, KEYS), temp=True)
-        with kept_in(backend):
-            matrix = _matrix(found, tables, set(records.tables), catalogue)
-        yield _with_the_unknown(matrix, asked).to_pyarrow()
-        backend.disconnect()
+        return matrix_of(tables["entities"], tables, set(records.tables), catalogue or catalogue_of(records))
 
 
 def tables_as_of(backend: Any, mapped: Iterable[str], as_of_dates: Sequence[date]) -> dict[str, ir.Table]:
@@ -130,8 +92,8 @@ def tables_as_of(backend: Any, mapped: Iterable[str], as_of_dates: Sequence[date
     return {**tables, "entities": backend.create_table("population", population, temp=True, overwrite=True)}
 
 
-def _matrix(rows: ir.Table, tables: dict[str, ir.Table], mapped: set[str], catalogue: Catalogue) -> ir.Table:
-    """Join the values of all indicators to the rows; one that is not available is null for all."""
+def matrix_of(rows: ir.Table, tables: dict[str, ir.Table], mapped: set[str], catalogue: Catalogue) -> ir.Table:
+    """Return the rows' keys with the values of all indicators; one that is not available is null for all."""
     keys = rows.select(*KEYS)
     sides = {item.name: _side(item, tables) for item in catalogue if item.is_available(mapped)}
     chain: ir.Table = keys
@@ -153,17 +115,6 @@ def _column(item: Indicator, sides: dict[str, ir.Table]) -> ir.FloatingColumn:
         return ibis.null().cast("float64")
     value = sides[item.name][item.name]
     return value if math.isnan(item.absent) else ibis.coalesce(value, item.absent)
-
-
-def _with_the_unknown(matrix: ir.Table, asked: ir.Table) -> ir.Table:
-    found = asked.left_join(matrix, list(KEYS), rname="{name}_found")
-    return found.drop(*(f"{key}_found" for key in KEYS)).order_by("as_of_date", "entity_id")
-
-
-def _batches(dates: list[date], n_records: int) -> Iterator[list[date]]:
-    size = max(1, min(_DATES_IN_A_BATCH, _ROWS_IN_A_BATCH // max(n_records, 1)))
-    for start in range(0, len(dates), size):
-        yield dates[start : start + size]
 
 
 def _refuse_dates_before_all_records(backend: Any, as_of_dates: Sequence[date]) -> None:

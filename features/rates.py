@@ -41,13 +41,13 @@ INDUSTRY: dict[str, Parameter] = {
 """Parameters of the rate that is expected of an entity, for every indicator that uses it."""
 
 
-def overall_failure_rate(checks: ir.Table, look_back_days: int, **gravity: Any) -> ir.Table:
+@shared
+def overall_failure_rate(checks: ir.Table, *, look_back_days: int, **gravity: Any) -> ir.Table:
     """Return (as_of_date, overall_rate): share of failed checks among all with a known result in the look-back."""
     recent = _recent(checks, look_back_days)
     return recent.group_by("as_of_date").agg(overall_rate=_failed(recent, gravity) / recent.count())
 
 
-@shared
 def expected_failure_rate(
     entities: ir.Table,
     inspections: ir.Table,
@@ -62,8 +62,8 @@ def expected_failure_rate(
     where it has no industry or its industry no inspection; null where nobody was inspected in the look-back. A failed
     inspection counts 1, or results count as features.gravity says.
     """
-    industries = _industry_counts(entities, inspections, industry_look_back_days, gravity)
-    overall = overall_failure_rate(inspections, industry_look_back_days, **gravity)
+    industries = _industry_counts(entities, inspections, look_back_days=industry_look_back_days, **gravity)
+    overall = overall_failure_rate(inspections, look_back_days=industry_look_back_days, **gravity)
     joined = (
         entities.left_join(industries, ["as_of_date", "industry_code"])
         .left_join(overall, "as_of_date")
@@ -115,9 +115,8 @@ def _failed(checks: ir.Table, gravity: dict[str, Any]) -> ir.NumericScalar:
     return exact_sum(counts(checks, **gravity)).cast("float64")
 
 
-def _industry_counts(
-    entities: ir.Table, inspections: ir.Table, look_back_days: int, gravity: dict[str, Any]
-) -> ir.Table:
+@shared
+def _industry_counts(entities: ir.Table, inspections: ir.Table, *, look_back_days: int, **gravity: Any) -> ir.Table:
     # By entity first: that aggregate is small, and the join then is one to one.
     recent = _recent(inspections, look_back_days)
     by_entity = recent.group_by("as_of_date", "entity_id").agg(n=recent.count(), n_failed=_failed(recent, gravity))

@@ -85,7 +85,7 @@ def _all_tests(values: Values) -> Rate:
     days = int(values["look_back_days"])
     return Rate(
         "failure rate of all sampling tests",
-        lambda tables: overall_failure_rate(tables["tests"], days).rename(rate="overall_rate"),
+        lambda tables: overall_failure_rate(tables["tests"], look_back_days=days).rename(rate="overall_rate"),
     )
 
 

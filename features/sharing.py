@@ -15,6 +15,9 @@ import ibis.expr.types as ir
 
 Expression = Callable[..., ir.Table]
 
+Kept = dict[Any, ir.Table]
+"""Results of shared functions, by what they were worked out from."""
+
 _Call = Callable[[], ir.Table]
 _keep: ContextVar[Callable[[Any, _Call], ir.Table] | None] = ContextVar("keep", default=None)
 
@@ -32,9 +35,12 @@ def shared(function: Expression) -> Expression:
 
 
 @contextmanager
-def kept_in(backend: Any) -> Iterator[None]:
-    """Keep the results of shared functions as temporary tables of a backend, for as long as the block runs."""
-    kept: dict[Any, ir.Table] = {}
+def kept_in(backend: Any, kept: Kept | None = None) -> Iterator[None]:
+    """Keep the results of shared functions as temporary tables of a backend, for as long as the block runs.
+
+    Given `kept`, results that it holds of earlier blocks on the same tables are not worked out again.
+    """
+    kept = {} if kept is None else kept
 
     def keep(what: Any, call: _Call) -> ir.Table:
         if what not in kept:

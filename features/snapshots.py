@@ -21,14 +21,15 @@ from data.records import Records
 from data.settings import Settings
 from features.catalogue import catalogue_of
 from features.engines import records_on, rows_of
-from features.matrix import build_matrix, matrix_for_pairs
+from features.matrix import build_matrix
+from features.pairs import matrix_for_pairs
 from features.panel import build_panel
 
 ROWS_IN_A_GROUP = 20_000
 """Rows of a Parquet row group: a look-up of one entity decodes one group."""
 
 # What shapes a matrix beside the records and the formulas in the catalogue's hash.
-CODE = ("features.point_in_time", "features.matrix", "features.panel", "features.sharing")
+CODE = ("features.point_in_time", "features.matrix", "features.pairs", "features.panel", "features.sharing")
 
 
 _RowsIn = Callable[[Path], Iterator[pa.RecordBatch]]

@@ -9,7 +9,9 @@ choose and intervals are of the chosen, so what a step is said to bring is hopef
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -22,9 +24,7 @@ from data.progress import Progress
 from data.records import Records
 from data.settings import Settings
 from features.catalogue import Catalogue, catalogue_of, load_catalogue
-from features.declaration import Indicator
-from features.matrix import matrix_for_pairs
-from features.panel import build_panel
+from features.pairs import PairsAsOf, pairs_as_of
 from features.parameters import Values
 from training.bootstrap import Interval, interval
 from training.fitting import Recipe, fit_uncalibrated
@@ -105,7 +105,15 @@ def learn_parameters(
     start: Given = study.start(city)
     records = replace(records, indicator_parameters=start)
     rows = fold_rows(city.model_copy(update={"indicators": start}), records, folds, settings, progress)
-    trying = _Trying(rows, _Columns(records, rows, settings), Recipe.of(city, settings.threads))
+    with closing(_Columns(records, rows, settings)) as columns:
+        trying = _Trying(rows, columns, Recipe.of(city, settings.threads))
+        return _learned(study, folds, trying, start, progress)
+
+
+def _learned(
+    study: ParameterStudy, folds: tuple[Fold, ...], trying: _Trying, start: Given, progress: Progress
+) -> Learned:
+    """Go through the parameters, pass after pass, and return what came of it."""
     first = best = trying.trial(start)
     progress(f"Mean AUC of {len(folds)} folds with the values to begin with: {first.mean:.4f}.")
     steps: list[Step] = []
@@ -165,21 +173,30 @@ class _Trying:
 
 
 class _Columns:
-    """The values of candidates for the rows of the folds; each indicator with each formula is worked out once."""
+    """The values of candidates for the rows of the folds; each indicator with each formula is worked out once.
+
+    The pairs of entity and date are brought in at the first candidate and kept with all that hangs on no parameter.
+    """
 
     def __init__(self, records: Records, rows: tuple[FoldRows, ...], settings: Settings) -> None:
-        self._records = records
-        self._threads = settings.threads
         keys = [part.keys[["entity_id", "as_of_date"]] for fold in rows for part in (fold.train, fold.test)]
-        self._pairs = pd.concat(keys).drop_duplicates().reset_index(drop=True)
+        self._pairs = pd.concat(keys).drop_duplicates().sort_values(["as_of_date", "entity_id"], ignore_index=True)
         index = pd.MultiIndex.from_frame(self._pairs)
-        self._index = index
         places = [index.get_indexer(pd.MultiIndex.from_frame(frame)) for frame in keys]
         self._places = list(zip(places[::2], places[1::2], strict=True))
-        self._of_dates = all(isinstance(fold.fold.test, tuple) for fold in rows)
         hashes, X = catalogue_of(records).hashes.values(), self._gathered(rows)
         # The folds came with the values to begin with.
         self._known = {digest: X[:, at] for at, digest in enumerate(hashes)}
+        self._bring_in = partial(pairs_as_of, records, self._pairs, settings.threads)
+
+    @cached_property
+    def _batches(self) -> list[PairsAsOf]:
+        return list(self._bring_in())
+
+    def close(self) -> None:
+        """Let what was kept go."""
+        for batch in self.__dict__.pop("_batches", ()):
+            batch.close()
 
     def _gathered(self, rows: tuple[FoldRows, ...]) -> NDArray[np.float64]:
         """Return X of all pairs from that of the folds."""
@@ -192,23 +209,12 @@ class _Columns:
         """Return X of the training and of the test of each fold."""
         missing = tuple(item for item in catalogue if catalogue.hashes[item.name] not in self._known)
         if missing:
-            values = self._worked_out(missing)
+            # Batches and their rows come in the order of the pairs.
+            found = pa.concat_tables([batch.matrix(Catalogue(missing)) for batch in self._batches]).to_pandas()
             for item in missing:
-                self._known[catalogue.hashes[item.name]] = values[item.name].to_numpy(np.float64, na_value=np.nan)
+                self._known[catalogue.hashes[item.name]] = found[item.name].to_numpy(np.float64, na_value=np.nan)
         X = np.column_stack([self._known[catalogue.hashes[name]] for name in catalogue.names])
         return [(X[train], X[test]) for train, test in self._places]
-
-    def _worked_out(self, items: tuple[Indicator, ...]) -> pd.DataFrame:
-        """Return the values of some indicators for all pairs, in their order."""
-        part, columns = Catalogue(items), ["entity_id", "as_of_date"]
-        if self._of_dates:
-            days = sorted(self._pairs["as_of_date"].dt.date.unique())
-            tables = build_panel(self._records, days, part, self._threads)
-        else:
-            tables = matrix_for_pairs(self._records, self._pairs, part, self._threads)
-        frame: pd.DataFrame = pa.concat_tables(list(tables)).to_pandas(date_as_object=False)
-        frame["as_of_date"] = frame["as_of_date"].astype(self._pairs["as_of_date"].dtype)
-        return frame.set_index(columns).reindex(self._index)
 
 
 def _searched(study: ParameterStudy) -> Iterator[tuple[str, str, tuple[float, ...]]]:

@@ -19,7 +19,7 @@ from data.city import City, Period, Published
 from data.errors import NotFoundError, SourceError, did_you_mean
 from data.records import Records, open_records
 from data.settings import Settings
-from features.matrix import matrix_for_pairs
+from features.pairs import matrix_for_pairs
 from training.champions import load_champion
 from training.inspection_order import first_half_shares, mean_days_earlier
 from training.labels import inspection_labels

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from data.records import Records
 from features.catalogue import load_catalogue
-from features.matrix import matrix_for_pairs
+from features.pairs import matrix_for_pairs
 from features.panel import build_panel
 from training.rows import Rows
 

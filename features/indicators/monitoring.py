@@ -138,7 +138,7 @@ def sampling_failures(tests: ir.Table, *, half_life_days: int, strength: float, 
     entity was never tested, or nobody was in that time.
     """
     own = decayed_failures(tests, half_life_days)
-    joined = own.left_join(overall_failure_rate(tests, look_back_days), "as_of_date")
+    joined = own.left_join(overall_failure_rate(tests, look_back_days=look_back_days), "as_of_date")
     rate = shrunk_rate(joined.n_failed, joined.n, joined.overall_rate, strength)
     return joined.select("as_of_date", "entity_id", value=rate)
 

@@ -14,7 +14,8 @@ import pytest
 from data.records import Records
 from data.schemas import TABLES
 from features.catalogue import Catalogue, load_catalogue
-from features.matrix import build_matrix, matrix_for_pairs
+from features.matrix import build_matrix
+from features.pairs import matrix_for_pairs
 from features.panel import build_panel
 
 AS_OF_DATE = date(2021, 6, 1)

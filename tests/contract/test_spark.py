@@ -24,7 +24,8 @@ from data.settings import Settings
 from data.synthetic import SEED, build_synthetic_city
 from features.catalogue import load_catalogue
 from features.engines import records_on, rows_of
-from features.matrix import build_matrix, matrix_for_pairs
+from features.matrix import build_matrix
+from features.pairs import matrix_for_pairs
 from features.snapshots import build_snapshot
 
 AS_OF_DATE = date(2021, 6, 1)
