@@ -1,7 +1,7 @@
 """Stated pairs of entity and date, and their indicators, once or again and again with other parameters.
 
-What hangs on no parameter is kept beside the pairs: who was active as of each date, and what several indicators ask
-for. Only the pairs get a row; others shape what is expected of them, so they stay in the tables.
+What hangs on no parameter is kept beside the pairs: who was active as of each date, and the pairs' own records, which
+are few. Formulas work on these; only what is of everybody (features.sharing) is worked out from all records, once.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from features.catalogue import Catalogue, catalogue_of
 from features.matrix import KEYS, Records, matrix_of, tables_as_of
+from features.point_in_time import known_tables_of
 from features.sharing import Kept, kept_in
 
 _ROWS_IN_A_BATCH = 20_000_000
@@ -36,20 +37,26 @@ class PairsAsOf:
         self._mapped = set(records.tables)
         self._asked = self._backend.create_table("asked", ibis.memtable(rows).cast({"as_of_date": "date"}), temp=True)
         self._tables = tables_as_of(self._backend, records.tables, as_of_dates)
-        known = self._tables["entities"].semi_join(self._asked, KEYS)
-        self._known = self._backend.create_table("known_pairs", known, temp=True)
+        self._own = self._records_of_the_asked()
         self._kept: Kept = {}
 
     def matrix(self, catalogue: Catalogue) -> pa.Table:
         """Return one row for each pair, sorted by date, then entity; all is missing where it was not active then."""
-        with kept_in(self._backend, self._kept):
-            found = matrix_of(self._known, self._tables, self._mapped, catalogue)
+        whole = {self._own[name].op(): table for name, table in self._tables.items()}
+        with kept_in(self._backend, self._kept, whole):
+            found = matrix_of(self._own["entities"], self._own, self._mapped, catalogue)
         rows: pa.Table = self._with_the_unknown(found).to_pyarrow()
         return rows
 
     def close(self) -> None:
         """Let the engine and all that is kept go."""
         self._backend.disconnect()
+
+    def _records_of_the_asked(self) -> dict[str, ir.Table]:
+        """Return the tables with what is of the pairs themselves, each kept: they are small."""
+        active = self._tables["entities"].semi_join(self._asked, KEYS)
+        own = {**known_tables_of(self._backend, self._mapped, self._asked), "entities": active}
+        return {name: self._backend.create_table(f"own_{name}", own[name], temp=True) for name in own}
 
     def _with_the_unknown(self, found: ir.Table) -> ir.Table:
         both = self._asked.left_join(found, list(KEYS), rname="{name}_found")

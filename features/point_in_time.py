@@ -63,7 +63,15 @@ def known(table: ir.Table, declaration: Table, as_of_dates: Sequence[date]) -> i
     as_of_dates : sequence of date
         One date or many; a record appears once for each date as of which it was known.
     """
-    dated = table.mutate(as_of_date=_as_of(as_of_dates))
+    return _known(table.mutate(as_of_date=_as_of(as_of_dates)), declaration)
+
+
+def known_of(table: ir.Table, declaration: Table, pairs: ir.Table) -> ir.Table:
+    """Return the records of stated entities alone, as known as of stated dates (columns entity_id, as_of_date)."""
+    return _known(table.inner_join(pairs.select("entity_id", "as_of_date"), "entity_id"), declaration)
+
+
+def _known(dated: ir.Table, declaration: Table) -> ir.Table:
     visible = dated.filter(_known_before(dated, "known_at"), ~_known_before(dated, "withdrawn_at"))
     return visible.mutate(
         **{
@@ -89,6 +97,16 @@ def known_tables(backend: Any, mapped: Iterable[str], as_of_dates: Sequence[date
     mapped = set(mapped)
     return {
         name: known(_table(backend, name, mapped), declaration, as_of_dates)
+        for name, declaration in TABLES.items()
+        if name != "entities"
+    }
+
+
+def known_tables_of(backend: Any, mapped: Iterable[str], pairs: ir.Table) -> dict[str, ir.Table]:
+    """Return `known_tables` with the records of stated entities alone, as of stated dates (entity_id, as_of_date)."""
+    mapped = set(mapped)
+    return {
+        name: known_of(_table(backend, name, mapped), declaration, pairs)
         for name, declaration in TABLES.items()
         if name != "entities"
     }

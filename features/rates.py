@@ -10,7 +10,7 @@ import ibis.expr.types as ir
 from features.gravity import GRAVITY, counts, is_neutral
 from features.measures import age_days, decay, exact_sum, within_days
 from features.parameters import Parameter
-from features.sharing import shared
+from features.sharing import of_everybody, shared
 
 LOOK_BACK_DAYS = 3 * 365
 
@@ -41,6 +41,7 @@ INDUSTRY: dict[str, Parameter] = {
 """Parameters of the rate that is expected of an entity, for every indicator that uses it."""
 
 
+@of_everybody
 @shared
 def overall_failure_rate(checks: ir.Table, *, look_back_days: int, **gravity: Any) -> ir.Table:
     """Return (as_of_date, overall_rate): share of failed checks among all with a known result in the look-back."""
@@ -115,6 +116,7 @@ def _failed(checks: ir.Table, gravity: dict[str, Any]) -> ir.NumericScalar:
     return exact_sum(counts(checks, **gravity)).cast("float64")
 
 
+@of_everybody
 @shared
 def _industry_counts(entities: ir.Table, inspections: ir.Table, *, look_back_days: int, **gravity: Any) -> ir.Table:
     # By entity first: that aggregate is small, and the join then is one to one.

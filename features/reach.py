@@ -74,10 +74,10 @@ def _industry(values: Values) -> Rate:
 
 
 def _peers(values: Values) -> Rate:
-    given = int(values["half_life_days"]), int(values["repeat_days"])
+    given = {name: int(values[name]) for name in ("half_life_days", "repeat_days")}
     return Rate(
         "mean of the faded complaints of its peers",
-        lambda tables: own_and_peers(tables["entities"], tables["complaints"], *given).rename(rate="peers"),
+        lambda tables: own_and_peers(tables["entities"], tables["complaints"], **given).rename(rate="peers"),
     )
 
 

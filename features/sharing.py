@@ -1,14 +1,17 @@
-"""Expressions that several indicators ask for: while a matrix is built, each is worked out once and kept.
+"""Expressions that several indicators ask for, or that are of everybody: while a matrix is built, each is kept.
 
-Outside of that (for the SQL of a formula, for its hash) a shared function returns its expression as any other does.
+Where only some entities get a row, formulas get the records of these alone; what hangs on the records of others says so
+and gets the whole tables. Outside of a build (for the SQL of a formula, for its hash) all of these functions return
+their expression as any other does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial, wraps
+from types import MappingProxyType
 from typing import Any
 
 import ibis.expr.types as ir
@@ -19,11 +22,15 @@ Kept = dict[Any, ir.Table]
 """Results of shared functions, by what they were worked out from."""
 
 _Call = Callable[[], ir.Table]
+_shared: set[Expression] = set()
+_whole: ContextVar[Mapping[Any, ir.Table]] = ContextVar("whole", default=MappingProxyType({}))
 _keep: ContextVar[Callable[[Any, _Call], ir.Table] | None] = ContextVar("keep", default=None)
 
 
 def shared(function: Expression) -> Expression:
     """Mark a function of tables, and of keyword-only parameters, whose result several indicators use."""
+    if function in _shared:
+        return function
 
     @wraps(function)
     def once(*tables: ir.Table, **parameters: Any) -> ir.Table:
@@ -31,14 +38,37 @@ def shared(function: Expression) -> Expression:
         what = (function, *(table.op() for table in tables), *sorted(parameters.items()))
         return keep(what, call) if keep else call()
 
+    _shared.add(once)
     return once
 
 
+def of_everybody(function: Expression) -> Expression:
+    """Mark a function as `shared` ones are, whose result hangs on the records of others than the entity.
+
+    Where its caller has the records of some entities alone, it gets the whole tables, and its result is kept.
+    """
+    kept = shared(function)
+
+    @wraps(function)
+    def of_whole(*tables: ir.Table, **parameters: Any) -> ir.Table:
+        whole = _whole.get()
+        if not whole:
+            return function(*tables, **parameters)
+        return kept(*(whole.get(table.op(), table) for table in tables), **parameters)
+
+    return of_whole
+
+
 @contextmanager
-def kept_in(backend: Any, kept: Kept | None = None) -> Iterator[None]:
+def kept_in(backend: Any, kept: Kept | None = None, whole: Mapping[Any, ir.Table] | None = None) -> Iterator[None]:
     """Keep the results of shared functions as temporary tables of a backend, for as long as the block runs.
 
-    Given `kept`, results that it holds of earlier blocks on the same tables are not worked out again.
+    Parameters
+    ----------
+    kept : dict, optional
+        Results of earlier blocks on the same tables, which are not worked out again; those of this one join them.
+    whole : mapping, optional
+        The whole table by the operation of one that holds the records of some entities alone.
     """
     kept = {} if kept is None else kept
 
@@ -47,8 +77,9 @@ def kept_in(backend: Any, kept: Kept | None = None) -> Iterator[None]:
             kept[what] = backend.create_table(f"shared_{len(kept)}", call(), temp=True, overwrite=True)
         return kept[what]
 
-    token = _keep.set(keep)
+    tokens = _keep.set(keep), _whole.set(whole or {})
     try:
         yield
     finally:
-        _keep.reset(token)
+        _keep.reset(tokens[0])
+        _whole.reset(tokens[1])

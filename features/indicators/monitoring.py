@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import ibis
 import ibis.expr.types as ir
 
@@ -10,6 +12,7 @@ from features.measures import decayed_count, exact_sum
 from features.outlook import Ageing
 from features.parameters import Parameter
 from features.rates import LOOK_BACK_DAYS, decayed_failures, overall_failure_rate, shrunk_rate
+from features.sharing import of_everybody
 
 COMPLAINTS: dict[str, Parameter] = {
     "half_life_days": Parameter(
@@ -114,7 +117,7 @@ def complaint_reports(
     after {half_life_days}. Peers are all active entities of that industry and size, those without complaints and this
     one included; complaints are added on both sides, {strength} each, so that few among few do not look like many.
     """
-    both = own_and_peers(entities, complaints, half_life_days, repeat_days)
+    both = own_and_peers(entities, complaints, half_life_days=half_life_days, repeat_days=repeat_days)
     value = (both.own + strength) / (both.peers + strength)
     return both.select("as_of_date", "entity_id", value=value)
 
@@ -178,8 +181,27 @@ def _without_repeats(complaints: ir.Table, repeat_days: int) -> ir.Table:
     return firsts.select(*columns).union(anonymous.select(*columns))
 
 
-def own_and_peers(entities: ir.Table, complaints: ir.Table, half_life_days: int, repeat_days: int) -> ir.Table:
-    """Return (as_of_date, entity_id, own, peers): decayed complaints of each active entity, and its peers' mean."""
+def own_and_peers(entities: ir.Table, complaints: ir.Table, **repeats: Any) -> ir.Table:
+    """Return (as_of_date, entity_id, own, peers): decayed complaints of each active entity, and its peers' mean.
+
+    `repeats` are the parameters half_life_days and repeat_days.
+    """
+    own = _own_complaints(entities, complaints, **repeats)
+    peers = _mean_of_peers(entities, complaints, **repeats)
+    joined = own.inner_join(peers, ["as_of_date", "industry_code", "size"])
+    return joined.select("as_of_date", "entity_id", "own", "peers")
+
+
+@of_everybody
+def _mean_of_peers(entities: ir.Table, complaints: ir.Table, **repeats: Any) -> ir.Table:
+    """Return (as_of_date, industry_code, size, peers): mean of the decayed complaints of the active entities."""
+    own = _own_complaints(entities, complaints, **repeats)
+    return own.group_by("as_of_date", "industry_code", "size").agg(
+        peers=exact_sum(own.own).cast("float64") / own.count()
+    )
+
+
+def _own_complaints(entities: ir.Table, complaints: ir.Table, *, half_life_days: int, repeat_days: int) -> ir.Table:
     counts = decayed_count(_without_repeats(complaints, repeat_days), half_life_days)
     own = entities.left_join(counts, ["as_of_date", "entity_id"]).select(
         entities.as_of_date,
@@ -189,9 +211,4 @@ def own_and_peers(entities: ir.Table, complaints: ir.Table, half_life_days: int,
         own=ibis.coalesce(counts.value.cast("float64"), 0.0),
     )
     # Unknown is a class of its own; a join would not match null to null.
-    own = own.mutate(industry_code=own.industry_code.fill_null(""), size=own.size.fill_null(""))
-    peers = own.group_by("as_of_date", "industry_code", "size").agg(
-        peers=exact_sum(own.own).cast("float64") / own.count()
-    )
-    joined = own.inner_join(peers, ["as_of_date", "industry_code", "size"])
-    return joined.select("as_of_date", "entity_id", "own", "peers")
+    return own.mutate(industry_code=own.industry_code.fill_null(""), size=own.size.fill_null(""))

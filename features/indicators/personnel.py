@@ -13,7 +13,7 @@ from features.measures import decayed_count, exact_sum, in_force
 from features.outlook import Ageing, Remedy
 from features.parameters import Parameter, Values
 from features.rates import INDUSTRY, decayed_failures, expected_failure_rate, shrunk_rate
-from features.sharing import shared
+from features.sharing import of_everybody, shared
 
 OFFICES = ("legal_representative", "director", "supervisor", "owner")
 """Who answers for an entity. Managers and others are employed and may serve many."""
@@ -64,12 +64,17 @@ def person_dishonesty(people: ir.Table, listings: ir.Table) -> ir.Table:
     Each person counts once. Missing where nobody in office is known.
     """
     offices = _offices(people)
-    standing = listings.filter(
-        listings.person_id.notnull(), listings.kind.isin(PERSONAL_LISTS), in_force(listings, "ended_on")
-    )
-    listed = offices.semi_join(standing, ["as_of_date", "person_id"])
+    listed = offices.semi_join(_standing(listings), ["as_of_date", "person_id"])
     counts = listed.group_by("as_of_date", "entity_id").agg(n=listed.count())
     return _for_all_with_people(offices, counts, counts.n)
+
+
+@of_everybody
+def _standing(listings: ir.Table) -> ir.Table:
+    """Return the listings in force of persons; they name no entity."""
+    return listings.filter(
+        listings.person_id.notnull(), listings.kind.isin(PERSONAL_LISTS), in_force(listings, "ended_on")
+    )
 
 
 def _linked_in_words(values: Values) -> dict[str, Any]:
@@ -123,12 +128,13 @@ def person_linked_violations(
     """
     offices = _offices(people)
     if not strength:
-        violations = _violations(inspections, penalties, half_life_days)
-        others = _of_others(offices, violations, ("value",))
+        violations = _violations(inspections, penalties, half_life_days=half_life_days)
+        others = _of_others(people, offices, violations, ("value",))
         linked = others.group_by("as_of_date", "entity_id").agg(total=exact_sum(others.value))
         return _for_all_with_people(offices, linked, linked.total)
-    checks = decayed_failures(inspections, half_life_days, **{name: industry[name] for name in GRAVITY})
-    others = _of_others(offices, checks, ("n_failed", "n"))
+    gravity = {name: industry[name] for name in GRAVITY}
+    checks = _failures_of_everybody(inspections, half_life_days=half_life_days, **gravity)
+    others = _of_others(people, offices, checks, ("n_failed", "n"))
     linked = others.group_by("as_of_date", "entity_id").agg(
         n_failed=exact_sum(others.n_failed).cast("float64"), n=exact_sum(others.n).cast("float64")
     )
@@ -149,6 +155,10 @@ def _offices(people: ir.Table) -> ir.Table:
     return held.select("as_of_date", "entity_id", "person_id").distinct()
 
 
+_offices_of_everybody = of_everybody(_offices)
+_failures_of_everybody = of_everybody(decayed_failures)
+
+
 def _for_all_with_people(offices: ir.Table, values: ir.Table, value: ir.NumericColumn) -> ir.Table:
     """Return a value for every entity with somebody in office: 0 where `values` has none."""
     known = offices.select("as_of_date", "entity_id").distinct()
@@ -156,11 +166,12 @@ def _for_all_with_people(offices: ir.Table, values: ir.Table, value: ir.NumericC
     return joined.select(known.as_of_date, known.entity_id, value=ibis.coalesce(value.cast("float64"), 0.0))
 
 
-def _of_others(offices: ir.Table, values: ir.Table, names: tuple[str, ...]) -> ir.Table:
+def _of_others(people: ir.Table, offices: ir.Table, values: ir.Table, names: tuple[str, ...]) -> ir.Table:
     """Return (as_of_date, entity_id, other, the named values) of each other entity that shares a person in office."""
     # From the values outwards: few entities have any, so few pairs arise.
-    theirs = offices.inner_join(values, ["as_of_date", "entity_id"]).select(
-        offices.as_of_date, offices.person_id, other=offices.entity_id, **{name: values[name] for name in names}
+    everybody = _offices_of_everybody(people)
+    theirs = everybody.inner_join(values, ["as_of_date", "entity_id"]).select(
+        everybody.as_of_date, everybody.person_id, other=everybody.entity_id, **{name: values[name] for name in names}
     )
     pairs = offices.inner_join(
         theirs,
@@ -173,7 +184,8 @@ def _of_others(offices: ir.Table, values: ir.Table, names: tuple[str, ...]) -> i
     return pairs.select("as_of_date", "entity_id", "other", *names).distinct()
 
 
-def _violations(inspections: ir.Table, penalties: ir.Table, half_life_days: int) -> ir.Table:
+@of_everybody
+def _violations(inspections: ir.Table, penalties: ir.Table, *, half_life_days: int) -> ir.Table:
     """Return (as_of_date, entity_id, value) of penalties and failed inspections together, decayed."""
     columns = ("as_of_date", "entity_id", "event_date")
     failed = inspections.filter(inspections.failed)

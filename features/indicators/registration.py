@@ -12,6 +12,7 @@ from features.gravity import gravity_phrases
 from features.measures import DAYS_PER_YEAR, age_days
 from features.outlook import Ageing, Remedy
 from features.rates import INDUSTRY, expected_failure_rate
+from features.sharing import of_everybody
 
 
 @indicator(
@@ -91,6 +92,16 @@ def years_in_operation(entities: ir.Table) -> ir.Table:
 )
 def address_sharing(entities: ir.Table) -> ir.Table:
     """Active entities registered at the same normalised address, this one included. Missing without an address."""
-    placed = entities.filter(entities.address_key.notnull())
-    there = placed.group_by("as_of_date", "address_key").agg(value=placed.count())
+    placed, there = _placed(entities), _entities_by_address(entities)
     return placed.inner_join(there, ["as_of_date", "address_key"]).select("as_of_date", "entity_id", "value")
+
+
+@of_everybody
+def _entities_by_address(entities: ir.Table) -> ir.Table:
+    """Return (as_of_date, address_key, value): how many entities are there."""
+    placed = _placed(entities)
+    return placed.group_by("as_of_date", "address_key").agg(value=placed.count())
+
+
+def _placed(entities: ir.Table) -> ir.Table:
+    return entities.filter(entities.address_key.notnull())
