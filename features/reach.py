@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -64,7 +65,7 @@ _BEYOND_ITS_OWN: dict[str, Callable[[Tables, str], dict[str, ir.Table]]] = {
 
 
 def _industry(values: Values) -> Rate:
-    given = {name: values[name] for name in INDUSTRY}
+    given: dict[str, Any] = {name: values[name] for name in INDUSTRY}
     return Rate(
         f"{gravity_phrases(values)['rate'][0].lower()} of inspections in its industry",
         lambda tables: expected_failure_rate(tables["entities"], tables["inspections"], **given).rename(

@@ -10,6 +10,9 @@ import pytest
 
 from data.city import Cohort, Label, Split, load_city
 from data.errors import ConfigurationError
+from features.catalogue import load_catalogue
+from features.matrix import build_matrix
+from features.pairs import PairsAsOf, pairs_as_of
 from training import indicator_parameters
 from training.indicator_parameters import learn_parameters
 from training.learned_parameters import lines, study_result
@@ -99,14 +102,20 @@ def tables():
 def test_a_value_that_ranks_better_is_found_and_told_and_only_what_it_changes_is_worked_out(
     city, study, tables, write_records, settings, monkeypatch
 ):
-    worked_out = []
-    built = indicator_parameters.build_panel
+    worked_out, brought_in = [], []
 
-    def noted(records, days, catalogue, threads):
+    def noted_pairs(*pairs):
+        for batch in pairs_as_of(*pairs):
+            brought_in.append(batch)
+            yield batch
+
+    def noted_matrix(batch, catalogue):
         worked_out.append(catalogue.names)
-        return built(records, days, catalogue, threads)
+        return matrix(batch, catalogue)
 
-    monkeypatch.setattr(indicator_parameters, "build_panel", noted)
+    matrix = PairsAsOf.matrix
+    monkeypatch.setattr(indicator_parameters, "pairs_as_of", noted_pairs)
+    monkeypatch.setattr(PairsAsOf, "matrix", noted_matrix)
 
     path, content = study_result(study, city, write_records(**tables), settings, quiet)
 
@@ -118,10 +127,47 @@ def test_a_value_that_ranks_better_is_found_and_told_and_only_what_it_changes_is
     assert content["gain"]["low"] > 0
     said = "\n".join(lines(content))
     assert "[indicators.failed_inspections]\nminor_counts = 1.0  # from 0, +0." in said
-    assert worked_out == [("industry_category", "failed_inspections"), ("penalties",)]
+    snapshot_of_the_defaults = load_catalogue().names
+    assert [names for names in worked_out if names != snapshot_of_the_defaults] == [
+        ("industry_category", "failed_inspections"), ("penalties",)
+    ]  # fmt: skip
+    # The records were read once for all candidates.
+    assert len(brought_in) == 1
     # Done once, it is not done again.
-    monkeypatch.setattr(indicator_parameters, "build_panel", None)
+    monkeypatch.setattr(indicator_parameters, "pairs_as_of", None)
     assert study_result(study, city, write_records(**tables), settings, quiet) == (path, content)
+
+
+def test_a_candidates_values_are_those_of_the_matrix_with_its_parameters(
+    city, study, tables, write_records, settings, monkeypatch
+):
+    # given: a study of all that others have a part in, and who owns what
+    owner = {"role": "owner", "event_date": date(2018, 1, 1)}
+    people = [{"record_id": f"p{n}", "entity_id": f"E{n}", "person_id": f"P{n // 3}", **owner} for n in range(200)]
+    complaints = [{"entity_id": f"E{n % 50}", "event_date": date(2019, 1 + n % 9, 1)} for n in range(150)]
+    records = write_records(**tables, people=people, complaints=complaints)
+    search = {
+        "failed_inspections": {"minor_counts": (0.5,)},
+        "industry_category": {"industry_look_back_days": (200,)},
+        "person_linked_violations": {"strength": (2.0,)},
+        "complaint_reports": {"half_life_days": (40,)},
+    }
+    taken = []
+    monkeypatch.setattr(indicator_parameters._Trying, "_score", lambda _, fold, X, X_test: taken.append((fold, X)) or X)
+    monkeypatch.setattr(indicator_parameters, "fast_roc_auc", lambda *_: float(len(taken)))
+    monkeypatch.setattr(indicator_parameters._Trying, "gain", lambda *_: None)
+
+    learned = learn_parameters(study.model_copy(update={"search": search}), city, records, settings, quiet)
+
+    # then: each later trial was taken for better, so that the last has all values
+    assert learned.best.given == {name: {p: v[0] for p, v in values.items()} for name, values in search.items()}
+    fold, X = taken[-1]
+    catalogue = load_catalogue().with_values(learned.best.given)
+    built = build_matrix(records, fold.train.as_of_dates, catalogue, threads=1).to_pandas()
+    built["as_of_date"] = built["as_of_date"].astype(fold.train.keys["as_of_date"].dtype)
+    expected = fold.train.keys.merge(built, how="left")[list(catalogue.names)].to_numpy(float)
+    np.testing.assert_array_equal(X, expected)
+    assert (np.nanstd(expected[:, [catalogue.names.index(name) for name in search]], axis=0) > 0).all()
 
 
 def test_what_becomes_known_once_the_test_begins_moves_no_trial(city, study, tables, write_records, settings):
