@@ -34,8 +34,8 @@ _CODE = (
     "training.expert_card",
     "training.vetoes",
 )
-SIZES = (20_000, 60_000)
-"""Entities of the cities: the bias is the same in all, chance is smaller in a large one."""
+SIZES = (20_000,)
+"""Entities of the cities. The bias is the same in cities of any size, chance is smaller in a large one."""
 
 
 @click.command(help=__doc__)

@@ -84,6 +84,16 @@ def parts_of_error(results: Results, answer: str, what: str) -> tuple[float, flo
     return bias, float(np.sqrt(errors.var(axis=0).mean())), float(np.sqrt((errors**2).mean()))
 
 
+def break_even(results: Results, what: str) -> float:
+    """Return for how many entities weights and no weights have the same mean squared error; NaN where never.
+
+    Chance falls with the number of entities and bias does not, so a smaller bias wins in every city that is larger.
+    """
+    plain, weighted = (parts_of_error(results, answer, what) for answer in (PLAIN, WEIGHTED))
+    more_chance, less_bias = weighted[1] ** 2 - plain[1] ** 2, plain[0] ** 2 - weighted[0] ** 2
+    return results[0]["n_entities"] * max(more_chance, 0.0) / less_bias if less_bias > 0 else float("nan")
+
+
 def _verdict(by_size: Sequence[Results]) -> str:
     """Return in how many seeds weights bring an estimate nearer to the truth, in which they do not, and why."""
     head = ["entities", "", "nearer to the truth", "not in seeds", "bias: inspected", "weighted"]
@@ -100,7 +110,15 @@ def _verdict(by_size: Sequence[Results]) -> str:
                 cells += [_signed(value, FORMS[what]) if signed else FORMS[what].format(value) for value in pair]
             lines.append(f"| {' | '.join(cells)} |")
     said = "**Do weights help?** (chances read by the label, against the inspected as they are)"
-    return "\n".join([said, "", *lines])
+    from_on = [f"{name} {_rounded(break_even(by_size[-1], what))}" for what, name in WHAT.items()]
+    after = "Entities of a city from which on weights make the mean squared error smaller, roughly (0: in any city): "
+    after += f"{', '.join(from_on)}."
+    return "\n".join([said, "", *lines, "", after])
+
+
+def _rounded(n: float) -> str:
+    """Return a number with the one digit that it is good for."""
+    return "never" if np.isnan(n) else f"{float(f'{n:.1g}'):,.0f}"
 
 
 def _answers(results: Results) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from experiments.selection.report import BEGIN, END, distance, nearer, parts_of_error, tables, write_page
+from experiments.selection.report import BEGIN, END, break_even, distance, nearer, parts_of_error, tables, write_page
 
 
 def figures(auc, rate, grades):
@@ -50,6 +51,15 @@ def test_the_seeds_where_weights_do_not_help_are_named():
     assert "| 0.700 to 0.900 | 3 of 3 | 3.0% to 9.0% | 0 of 3 |" in text
     assert "| 9 of 12 |" in text
     assert "| 0.0900 | 3 of 3 |" in text
+
+
+def test_weights_win_where_the_city_is_so_large_that_their_chance_is_less_than_the_bias_they_take_away():
+    # No weights: off by -0.02 each time. Weights: +0.01 and -0.03, so a bias of -0.01 and a chance of 0.02.
+    results = [result(1, 0.81), result(2, 0.77)]
+
+    assert break_even(results, "roc_auc") == pytest.approx(2_000 * 0.02**2 / (0.02**2 - 0.01**2))
+    assert break_even(results, "rate") == 0
+    assert np.isnan(break_even([result(1, 0.85), result(2, 0.85)], "roc_auc"))
 
 
 def test_the_page_is_written_between_its_marks_alone(tmp_path):
