@@ -169,6 +169,9 @@ class Model(Section):
     seed: int = 20260101
     parameters: dict[str, float | int | str | bool] = Field(default_factory=dict)
     num_boost_round: int = Field(default=200, gt=0)
+    offset_share: float = Field(
+        default=1.0, gt=0, le=1, description="share of the experts' log-odds with which the trees begin"
+    )
     importance_refits: int = Field(default=20, ge=0, description="refits that say how stable importance is")
 
 

@@ -16,7 +16,8 @@ from training.model import SETTABLE, UNFILTERED
 
 Value = bool | int | float | str
 ROUNDS = "num_boost_round"
-PARAMETERS = (*(name for name in SETTABLE if name not in UNFILTERED), ROUNDS)
+OFFSET_SHARE = "offset_share"
+PARAMETERS = (*(name for name in SETTABLE if name not in UNFILTERED), ROUNDS, OFFSET_SHARE)
 """What an experiment may fix or search."""
 
 _PAGE = "docs/tuning.md"
@@ -123,9 +124,22 @@ def load_experiment(name_or_path: str) -> Experiment:
             )
     if "max_bin" in experiment.search:
         raise ConfigurationError(f"{path} must not search max_bin: all trials share the same bins. Fix it instead.")
+    _check_share(experiment, path)
     if both := sorted(set(experiment.fixed) & set(experiment.search)):
         raise ConfigurationError(f"{path} must fix {both[0]} or search it, it does both. Remove one.")
     return experiment
+
+
+def _check_share(experiment: Experiment, path: Path) -> None:
+    """Refuse a share of the offset that is none."""
+    space = experiment.search.get(OFFSET_SHARE)
+    given = [experiment.fixed[OFFSET_SHARE]] if OFFSET_SHARE in experiment.fixed else []
+    tried = [*given, *([*space.choices, space.low, space.high] if space else [])]
+    if tried and experiment.kind == "lightgbm":
+        raise ConfigurationError(f"{path} must not set {OFFSET_SHARE} where trees begin without offset. Remove it.")
+    for share in tried:
+        if share is not None and not (isinstance(share, int | float) and 0 < share <= 1):
+            raise ConfigurationError(f"{OFFSET_SHARE} of {path} must lie above 0 and at most at 1, got {share}.")
 
 
 def city_of(experiment: Experiment) -> City:

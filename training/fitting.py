@@ -22,13 +22,22 @@ from training.vetoes import Vetoes
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a city's model is made with, beside rows: card, cut points, vetoes, LightGBM's parameters, rounds."""
+    """What a city's model is made with, beside rows: card, cut points, vetoes, LightGBM's parameters, rounds.
+
+    `offset_share` is the share of the experts' log-odds with which the trees begin, above 0 and at most 1.
+    """
 
     card: ExpertCard
     cut_points: CutPoints
     vetoes: Vetoes
     lightgbm: dict[str, Any]
     num_boost_round: int
+    offset_share: float = 1.0
+
+    @property
+    def growth(self) -> dict[str, Any]:
+        """How the trees begin and grow, as a manifest keeps it."""
+        return {**self.lightgbm, "num_boost_round": self.num_boost_round, "offset_share": self.offset_share}
 
     @classmethod
     def of(cls, city: City, threads: int) -> Recipe:
@@ -50,6 +59,7 @@ class Recipe:
             vetoes=Vetoes.from_csv(vetoes, catalogue.names, cuts.grades),
             lightgbm=parameters(city, catalogue, threads),
             num_boost_round=city.model.num_boost_round,
+            offset_share=city.model.offset_share,
         )
 
 
@@ -71,13 +81,16 @@ def fit_uncalibrated(kind: str, rows: Rows, recipe: Recipe) -> AdditiveModel:
 def start(kind: str, rows: Rows, recipe: Recipe) -> tuple[AdditiveModel, NDArray[np.float64] | None]:
     """Return the model before any tree, and the experts' log-odds of the rows (n,), with which the trees begin.
 
-    Without offset there are none.
+    Without offset there are none. The card alone has all of its log-odds, the trees begin from the recipe's share.
     """
     card = recipe.card
     points, mean_card = card.totals(rows.X)
     offset, expert_score = ExpertOffset(0.0, 0.0, mean_card), None
     if kind != "lightgbm":
         alpha, slope = fit_logistic(points, rows.y, rows.weight)
+        if kind == "lightgbm_offset" and recipe.offset_share < 1:
+            slope *= recipe.offset_share
+            alpha = fit_intercept(slope * points, rows.y, rows.weight)
         offset, expert_score = replace(offset, alpha=alpha, slope=slope), alpha + slope * points
     model = AdditiveModel(kind, card.names, card, recipe.cut_points, offset, (0.0, 1.0), Scale(0.0, 1.0))
     return replace(model, declared_vetoes=recipe.vetoes.declared), expert_score

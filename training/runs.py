@@ -228,7 +228,7 @@ def _manifest(
         "units": {i.name: i.unit for i in catalogue},
         "risk": {i.name: i.risk for i in catalogue},
         "reference_snapshot": reference.snapshot_id,
-        "lightgbm": {**recipe.lightgbm, "num_boost_round": recipe.num_boost_round},
+        "lightgbm": recipe.growth,
         **described(city, records, rows),
     }
 

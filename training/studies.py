@@ -21,7 +21,7 @@ from data.records import Records
 from data.settings import Settings
 from features.catalogue import catalogue_of
 from training.bootstrap import Interval, intervals
-from training.experiment import ROUNDS, Experiment
+from training.experiment import OFFSET_SHARE, ROUNDS, Experiment
 from training.fitting import Recipe
 from training.folds import FoldRows, fold_rows, temporal_folds
 from training.kept_runs import logged_or_kept, waiting
@@ -85,9 +85,9 @@ class Tuned:
     def applied_to(self, city: City) -> City:
         """Return the city with the parameters that were found, in place of those of city.toml."""
         parameters = {**self.result["parameters"]}
-        rounds = parameters.pop(ROUNDS)
+        rounds, share = parameters.pop(ROUNDS), parameters.pop(OFFSET_SHARE)
         seed = self.result["declared"]["seed"]
-        found = {"seed": seed, "parameters": parameters | UNFILTERED, "num_boost_round": rounds}
+        found = {"seed": seed, "parameters": parameters | UNFILTERED, ROUNDS: rounds, OFFSET_SHARE: share}
         return city.model_copy(update={"model": city.model.model_copy(update=found)})
 
 
@@ -145,8 +145,8 @@ def _home(city: City, settings: Settings) -> Path:
 def _recipe(experiment: Experiment, city: City, settings: Settings) -> Recipe:
     """Return the recipe that the experiment fixes; what it searches has the project's defaults until it is chosen."""
     fixed = dict(experiment.fixed)
-    rounds = {ROUNDS: fixed.pop(ROUNDS)} if ROUNDS in fixed else {}
-    model = Model(seed=experiment.seed, parameters=fixed | UNFILTERED, **rounds)
+    ours = {name: fixed.pop(name) for name in (ROUNDS, OFFSET_SHARE) if name in fixed}
+    model = Model.model_validate({"seed": experiment.seed, "parameters": fixed | UNFILTERED, **ours})
     recipe = Recipe.of(city.model_copy(update={"model": model}), settings.threads)
     if not experiment.monotone:
         recipe.lightgbm.pop("monotone_constraints")
@@ -168,7 +168,8 @@ def _run(
         progress,
     )
     progress("Comparing what was found with the city's present parameters.")
-    best = {**experiment.fixed, **({ROUNDS: recipe.num_boost_round}), **study.best_params}
+    not_lightgbm = {ROUNDS: recipe.num_boost_round, OFFSET_SHARE: recipe.offset_share}
+    best = {**experiment.fixed, **not_lightgbm, **study.best_params}
     figures = _compare(experiment, city, rows, recipe, {**base, **study.best_params}, settings)
     trials = ended_trials(study)
     result = {

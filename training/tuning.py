@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import lightgbm as lgb
@@ -24,7 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from data.errors import StorageError
 from data.progress import Progress
 from training.additive import AdditiveModel
-from training.experiment import ROUNDS, Experiment, Search, Value
+from training.experiment import OFFSET_SHARE, ROUNDS, Experiment, Search, Value
 from training.fitting import Recipe, grown, start
 from training.folds import FoldRows
 from training.model import UNFILTERED, binned, grow
@@ -38,14 +38,23 @@ class BinnedFold:
     """A fold whose training rows are binned, with the model before any tree."""
 
     rows: FoldRows
+    recipe: Recipe
     begun: AdditiveModel
     dataset: lgb.Dataset
 
     def scores(self, aim: Objective, settings: Mapping[str, Any]) -> NDArray[np.float64]:
         """Return the scores (n,) of the fold's test rows by the model that some parameters give."""
-        parameters = {name: value for name, value in settings.items() if name != ROUNDS}
-        model = grown(self.begun, grow(self.dataset, parameters, settings[ROUNDS]))
+        parameters = {name: value for name, value in settings.items() if name not in (ROUNDS, OFFSET_SHARE)}
+        begun = self._begun_from(settings[OFFSET_SHARE]) if OFFSET_SHARE in settings else self.begun
+        model = grown(begun, grow(self.dataset, parameters, settings[ROUNDS]))
         return aim.scores(model, self.rows.train, self.rows.test)
+
+    def _begun_from(self, offset_share: float) -> AdditiveModel:
+        """Let the trees begin from a share of the experts' log-odds that a trial chose; the bins stay."""
+        recipe = replace(self.recipe, offset_share=offset_share)
+        begun, expert_score = start(self.begun.kind, self.rows.train, recipe)
+        self.dataset.set_init_score(expert_score)
+        return begun
 
 
 def bin_folds(kind: str, folds: Sequence[FoldRows], recipe: Recipe) -> list[BinnedFold]:
@@ -55,7 +64,7 @@ def bin_folds(kind: str, folds: Sequence[FoldRows], recipe: Recipe) -> list[Binn
         begun, expert_score = start(kind, rows.train, recipe)
         settings = {**recipe.lightgbm, **UNFILTERED}
         dataset = binned(rows.train.X, rows.train.y, expert_score, begun.names, settings, rows.train.weight)
-        result.append(BinnedFold(rows, begun, dataset))
+        result.append(BinnedFold(rows, recipe, begun, dataset))
     return result
 
 

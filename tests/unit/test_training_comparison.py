@@ -321,6 +321,10 @@ def test_a_card_shows_the_comparison_of_a_model_made_alike_and_no_other(contents
     assert (found["comparison_id"], "oracle" in found["rivals"]) == ("q1", True)
     assert shown(won | {"made_of": made}, lightgbm=made["lightgbm"] | {"num_threads": 64}) == found
     assert shown(won) is None
+    # Before shares of the offset were kept, all of it was taken.
+    before = {name: value for name, value in made["lightgbm"].items() if name != "offset_share"}
+    assert shown(won | {"made_of": made}, lightgbm=before) == found
+    assert shown(won | {"made_of": made}, lightgbm=before | {"offset_share": 0.5}) is None
     others = {
         "records_id": "other", "catalogue_hash": "other", "label": made["label"] | {"horizon_days": 91},
         "cohort": {"kind": "inspection"}, "split": made["split"] | {"test": ["2020-10-01"]},

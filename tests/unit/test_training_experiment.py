@@ -82,6 +82,8 @@ def test_the_three_cities_have_a_study_of_their_own():
         (("low = 2, high = 8", "low = 2"), "give low and high, or choices"),
         (("low = 2, high = 8", "choices = [2, 8], low = 2"), "give low and high, or choices"),
         (("low = 2, high = 8", "low = 0, high = 8, log = true"), "above 0 where log is true"),
+        (("num_leaves = { low = 2, high = 8", "offset_share = { low = 0.5, high = 8"), "at most at 1, got 8"),
+        (("learning_rate = 0.05", "offset_share = 0.0"), "offset_share of .* must lie above 0 .* got 0.0"),
         (('"roc_auc"', '"auc"'), "objective: Input should be 'roc_auc'"),
         (("seed = 1\n", ""), "seed: missing. Add it; docs/tuning.md describes every key."),
     ],
@@ -89,6 +91,14 @@ def test_the_three_cities_have_a_study_of_their_own():
 def test_what_an_experiment_may_not_say_is_refused(replaced, message, write_experiment):
     with pytest.raises(ConfigurationError, match=message):
         load_experiment(write_experiment(replaced))
+
+
+def test_a_share_of_no_offset_is_refused(write_experiment):
+    without = ("seed = 1\n", 'seed = 1\nkind = "lightgbm"\n')
+    share = ("num_leaves = { low = 2, high = 8", "offset_share = { low = 0.5, high = 1")
+
+    with pytest.raises(ConfigurationError, match="must not set offset_share where trees begin without offset"):
+        load_experiment(write_experiment(without, share))
 
 
 def test_an_unknown_experiment_names_the_nearest_known_one():

@@ -17,7 +17,7 @@ RESULT = {
     "experiment": "toy/few",
     "study_id": "abc",
     "declared": {"seed": 9, "objective": "roc_auc", "folds": {"n_folds": 2}},
-    "parameters": {"num_leaves": 7, "learning_rate": 0.03, "num_boost_round": 55},
+    "parameters": {"num_leaves": 7, "learning_rate": 0.03, "num_boost_round": 55, "offset_share": 0.5},
     "value": 0.7,
     "figures": {"tuned": {"value": 0.7}},
 }
@@ -46,7 +46,7 @@ def test_what_was_found_takes_the_place_of_the_citys_parameters(tuned, city):
     found = tuned.applied_to(city)
 
     assert found.model.importance_refits == 3
-    assert (found.model.seed, found.model.num_boost_round) == (9, 55)
+    assert (found.model.seed, found.model.num_boost_round, found.model.offset_share) == (9, 55, 0.5)
     assert found.model.parameters == {"num_leaves": 7, "learning_rate": 0.03, "feature_pre_filter": False}
     assert city.model.num_boost_round == 10
 

@@ -18,10 +18,10 @@ import pytest
 import training.tuning
 from data.errors import StorageError
 from features.catalogue import load_catalogue
-from training.calibration import fit_logistic
-from training.experiment import ROUNDS, Experiment
+from training.calibration import fit_logistic, sigmoid
+from training.experiment import OFFSET_SHARE, ROUNDS, Experiment
 from training.expert_card import REFERENCE, CutPoints, ExpertCard
-from training.fitting import Recipe
+from training.fitting import Recipe, fit_uncalibrated, start
 from training.folds import Fold, FoldRows
 from training.metrics import average_precision, average_precision_at
 from training.model import DEFAULTS, UNFILTERED, grow
@@ -161,6 +161,26 @@ def test_shared_bins_give_the_trees_that_bins_of_their_own_give(kind, folds, rec
         shared = grow(fold.dataset, settings, 8)
 
         assert shared.model_to_string() == grow(own, settings, 8).model_to_string()
+
+
+def test_trees_begin_from_the_share_of_the_offset_that_a_trial_chose_whatever_the_trial_before_chose(folds, recipe):
+    (fold,) = bin_folds("lightgbm_offset", folds[:1], recipe)
+    aim = objective("roc_auc", 10)
+
+    for share in (0.25, 1.0, 0.5):
+        scores = fold.scores(aim, {**BASE, OFFSET_SHARE: share})
+
+        own = fit_uncalibrated("lightgbm_offset", fold.rows.train, replace(recipe, offset_share=share))
+        assert (scores == own.raw_score(fold.rows.test.X)).all()
+
+
+def test_a_share_of_the_offset_keeps_the_rate_and_leaves_the_card_alone_as_it_is(folds, recipe):
+    rows, quarter = folds[0].train, replace(recipe, offset_share=0.25)
+    (whole, _), (shared, log_odds) = (start("lightgbm_offset", rows, used) for used in (recipe, quarter))
+
+    assert shared.offset.slope == 0.25 * whole.offset.slope
+    assert sigmoid(log_odds).mean() == pytest.approx(rows.y.mean())
+    assert start("expert_card", rows, quarter)[0].offset == whole.offset
 
 
 def test_bins_are_never_made_anew_behind_our_back(folds, recipe):

@@ -119,7 +119,7 @@ def made_of(city: City, records: Records, settings: Settings) -> dict[str, Any]:
         "catalogue_hash": catalogue_of(city).hash,
         **{name: getattr(city, name).model_dump(mode="json") for name in ("label", "cohort", "split")},
         "selection": {"method": city.selection.method},
-        "lightgbm": {**recipe.lightgbm, "num_boost_round": recipe.num_boost_round},
+        "lightgbm": recipe.growth,
     }
 
 
@@ -128,14 +128,16 @@ def is_of_model(content: dict[str, Any], manifest: dict[str, Any]) -> bool:
     made = content.get("made_of")
     if made is None:
         return False
-    # A manifest from before the cohort, or before weights, lacks them. The number of threads makes no other model.
+    # A manifest from before the cohort, weights or a share of the offset lacks them. The number of threads makes no
+    # other model.
     theirs = {"cohort": made["cohort"], "selection": {"method": "none"}} | manifest
     same = ("records_id", "catalogue_hash", "label", "cohort", "split")
     threads = {"num_threads": 0}
+    whole = {"offset_share": 1.0}
     return (
         all(made[name] == theirs.get(name) for name in same)
         and made["selection"]["method"] == theirs["selection"]["method"]
-        and made["lightgbm"] | threads == theirs.get("lightgbm", {}) | threads
+        and whole | made["lightgbm"] | threads == whole | theirs.get("lightgbm", {}) | threads
     )
 
 
@@ -220,6 +222,7 @@ def _comparison_id(city: City, records: Records, settings: Settings) -> str:
     return fingerprint(
         records.records_id, settings.engine, catalogue_of(city).hash, str(city.label), str(city.cohort),
         str(city.selection), str(city.split), recipe.card.as_json(), lightgbm, recipe.num_boost_round,
-        source_fingerprint(*_CODE, *CODE), {name: importlib.metadata.version(name) for name in _PACKAGES},
+        recipe.offset_share, source_fingerprint(*_CODE, *CODE),
+        {name: importlib.metadata.version(name) for name in _PACKAGES},
         [rival.name for rival in RIVALS if rival.is_available],
     )  # fmt: skip
