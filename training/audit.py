@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from training.audit_rows import AuditRows
 from training.bootstrap import LEVEL, Interval, draw_weights, interval_of
+from training.metrics import auc_in_order
 
 CAPACITIES = (5, 10)
 MOST_GROUPS = 12
@@ -82,15 +83,6 @@ def drawn_at(probability: Floats, cut: tuple[float, float]) -> Floats:
     """Return how much of each row is drawn: 1, 0, or the share of those exactly at the cut."""
     at, share = cut
     return np.where(probability > at, 1.0, np.where(probability == at, share, 0.0))
-
-
-def weighted_auc(y: Floats, order: Ints, weight: Floats) -> float:
-    """Return the AUC of weighted rows, NaN for one class; `order` numbers the scores, the lowest first, ties alike."""
-    positive = np.bincount(order, weights=weight * y)
-    negative = np.bincount(order, weights=weight * (1.0 - y))
-    pairs = positive.sum() * negative.sum()
-    below = np.cumsum(negative) - negative / 2.0
-    return float((positive * below).sum() / pairs) if pairs else float("nan")
 
 
 def audit_groups(rows: AuditRows, n_draws: int, least_of_each_class: int) -> list[dict[str, Any]]:
@@ -193,13 +185,13 @@ def _measuring(rows: AuditRows, kinds: Sequence[Kind]) -> Callable[[Floats, Floa
     whole = np.unique(test.probability, return_inverse=True)[1]
 
     def measure(w_everybody: Floats, w_test: Floats) -> list[Measured]:
-        auc_of_all = weighted_auc(test.y, whole, w_test)
+        auc_of_all = auc_in_order(test.y, whole, w_test)
         found = []
         for kind, of_kind, order in zip(kinds, members, orders, strict=True):
             n_groups = len(kind.names)
             e = {name: _sums(kind.everybody, w_everybody * v, n_groups) for name, v in of_everybody.items()}
             t = {name: _sums(kind.labelled, w_test * v, n_groups) for name, v in of_test.items()}
-            auc = [weighted_auc(test.y[m], o, w_test[m]) if len(m) else np.nan
+            auc = [auc_in_order(test.y[m], o, w_test[m]) if len(m) else np.nan
                    for m, o in zip(of_kind, order, strict=True)]  # fmt: skip
             found.append(_figures(e if e["n"].any() else None, t) | {"roc_auc": (np.array([*auc, auc_of_all]), None)})
         return found

@@ -80,14 +80,15 @@ def _explanations(evidence: Evidence, scores: Scores, tolerances: Gate) -> Itera
 
 def _grade_order(evidence: Evidence, scores: Scores, tolerances: Gate) -> Row:
     """Refuse grades whose violation rates do not rise with the risk."""
-    rates = rates_by_grade(scores.grade, evidence.y, evidence.challenger.cut_points.grades)
+    rates = rates_by_grade(scores.grade, evidence.y, evidence.challenger.cut_points.grades, evidence.weight)
+    rate = "violation_rate" if evidence.weight is None else "weighted_violation_rate"
     judged = [row for row in rates if row["n_labelled"] >= tolerances.grade_labels]
     few = [row["grade"] for row in rates if row["n_labelled"] < tolerances.grade_labels]
-    said = ", ".join(f"{row['grade']} {row['violation_rate']:.1%}" for row in judged)
+    said = ", ".join(f"{row['grade']} {row[rate]:.1%}" for row in judged)
     said += f"; too few labels: {', '.join(few)}" if few else ""
     if len(judged) < 2:
         return Row("Violation rates rise with the grade", NOT_JUDGED, tolerance=tolerances.grade_order, said=said)
-    steps = np.diff([row["violation_rate"] for row in judged])
+    steps = np.diff([row[rate] for row in judged])
     verdict = REFUSED if steps.min() < -tolerances.grade_order else PASSED
     smallest = float(steps.min())
     return Row("Violation rates rise with the grade", verdict, smallest, tolerance=tolerances.grade_order, said=said)

@@ -17,7 +17,8 @@ from training.additive import Scores
 from training.bootstrap import Interval, intervals
 from training.gate_table import NOT_JUDGED, PASSED, REFUSED, Evidence, Row
 
-Metric = Callable[[NDArray[Any], NDArray[np.float64]], float]
+Metric = Callable[..., float]
+"""Takes (y, score) and the keyword weight."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ MEASURES = (
 def measured_rows(evidence: Evidence, scores: dict[str, Scores], tolerances: Gate) -> Iterator[Row]:
     """Yield a row for each measure of the whole period, against the champion and against the card."""
     others = [name for name in ("champion", "card") if name in scores]
-    found = _figures(MEASURES, evidence.y, scores, evidence.entity_ids, tolerances.draws)
+    found = _figures(MEASURES, evidence.y, scores, evidence.entity_ids, evidence.weight, tolerances.draws)
     for measure in MEASURES:
         values = {name: found[measure.key, name].value for name in scores}
         for other in others:
@@ -54,21 +55,23 @@ def measured_rows(evidence: Evidence, scores: dict[str, Scores], tolerances: Gat
 
 
 def _figures(
-    measures: tuple[_Measure, ...], y: NDArray[np.int8], scores: dict[str, Scores], entity_ids: NDArray[Any], draws: int
-) -> dict[tuple[str, str], Interval]:
+    measures: tuple[_Measure, ...], y: NDArray[np.int8], scores: dict[str, Scores], entity_ids: NDArray[Any],
+    weight: metrics.Weight, draws: int,
+) -> dict[tuple[str, str], Interval]:  # fmt: skip
     """Return each measure of each model, and of the challenger less each other on the same draws."""
     names = list(scores)
     columns = np.column_stack([c for s in scores.values() for c in (s.raw_score, s.probability)])
 
-    def measured(y: NDArray[np.int8], drawn: NDArray[np.float64]) -> dict[str, float]:
+    def measured(y: NDArray[np.int8], drawn: NDArray[np.float64], weight: metrics.Weight = None) -> dict[str, float]:
         result: dict[str, float] = {}
         for measure in measures:
-            values = {n: measure.metric(y, drawn[:, 2 * k + measure.of_probability]) for k, n in enumerate(names)}
+            columns = {n: drawn[:, 2 * k + measure.of_probability] for k, n in enumerate(names)}
+            values = {n: measure.metric(y, column, weight=weight) for n, column in columns.items()}
             less = {f"less {n}": values["challenger"] - v for n, v in values.items() if n != "challenger"}
             result |= {f"{measure.key} {name}": value for name, value in (values | less).items()}
         return result
 
-    found = intervals(measured, y, columns, entity_ids, n_draws=draws)
+    found = intervals(measured, y, columns, entity_ids, weight, n_draws=draws)
     return {(key.split(" ", 1)[0], key.split(" ", 1)[1]): value for key, value in found.items()}
 
 
@@ -112,7 +115,8 @@ def _group(
 ) -> Iterator[Row]:
     both = {n: _rows_of(s, mask) for n, s in scores.items() if n in ("challenger", other)}
     y, entity_ids = evidence.y[mask], evidence.entity_ids[mask]
-    found = _figures(_GROUP_MEASURES, y, both, entity_ids, tolerances.draws)
+    weight = None if evidence.weight is None else evidence.weight[mask]
+    found = _figures(_GROUP_MEASURES, y, both, entity_ids, weight, tolerances.draws)
     limits = (tolerances.group_roc_auc, tolerances.group_calibration)
     for measure, tolerance in zip(_GROUP_MEASURES, limits, strict=True):
         values = {n: found[measure.key, n].value for n in both}
@@ -120,8 +124,8 @@ def _group(
         yield _compared(f"{measure.what}, {name}", values, other, less, tolerance, measure.more_is_better)
 
 
-def _calibration_gap(y: NDArray[np.int8], probability: NDArray[np.float64]) -> float:
-    return abs(float(probability.mean()) - float(y.mean()))
+def _calibration_gap(y: NDArray[np.int8], probability: NDArray[np.float64], weight: metrics.Weight = None) -> float:
+    return abs(float(np.average(probability, weights=weight)) - float(np.average(y, weights=weight)))
 
 
 _GROUP_MEASURES = (

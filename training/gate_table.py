@@ -70,6 +70,8 @@ class Evidence:
     challenger, card : AdditiveModel
     champion : AdditiveModel or None
         None where there is none, or none that the rows can be scored with.
+    weight : float64 (n,), optional
+        What each row counts, where the challenger was trained with weights for who was inspected.
     """
 
     X: NDArray[np.float64]
@@ -79,6 +81,7 @@ class Evidence:
     challenger: AdditiveModel
     card: AdditiveModel
     champion: AdditiveModel | None
+    weight: NDArray[np.float64] | None = None
 
 
 def passes(rows: Sequence[Row]) -> bool:

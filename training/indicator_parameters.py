@@ -29,8 +29,9 @@ from features.parameters import Values
 from training.bootstrap import Interval, interval
 from training.fitting import Recipe, fit_uncalibrated
 from training.folds import Fold, FoldRows, fold_rows, temporal_folds
-from training.metrics import fast_roc_auc
+from training.metrics import Weight, fast_roc_auc
 from training.parameter_study import ParameterStudy
+from training.selection import weigh_folds
 from training.splits import check_split
 
 Given = dict[str, dict[str, float]]
@@ -104,7 +105,9 @@ def learn_parameters(
     folds = study_folds(study, city)
     start: Given = study.start(city)
     records = replace(records, indicator_parameters=start)
-    rows = fold_rows(city.model_copy(update={"indicators": start}), records, folds, settings, progress)
+    beginning = city.model_copy(update={"indicators": start})
+    rows = fold_rows(beginning, records, folds, settings, progress)
+    rows = weigh_folds(beginning, records, rows, settings, progress)
     with closing(_Columns(records, rows, settings)) as columns:
         trying = _Trying(rows, columns, Recipe.of(city, settings.threads))
         return _learned(study, folds, trying, start, progress)
@@ -148,6 +151,8 @@ class _Trying:
         self.said: list[dict[str, Any]] = []
         self._y = np.concatenate([fold.test.y for fold in rows])
         self._entities = np.concatenate([fold.test.entity_ids for fold in rows])
+        weights = [fold.test.weight for fold in rows if fold.test.weight is not None]
+        self._weight = np.concatenate(weights) if weights else None
         self._fold = np.repeat(np.arange(len(rows)), [len(fold.test.y) for fold in rows])
 
     def trial(self, given: Given) -> Trial:
@@ -156,7 +161,7 @@ class _Trying:
         if catalogue.hash not in self._done:
             X = self._columns.of(catalogue)
             scores = tuple(self._score(fold, *parts) for fold, parts in zip(self._rows, X, strict=True))
-            by_fold = tuple(fast_roc_auc(f.test.y, s) for f, s in zip(self._rows, scores, strict=True))
+            by_fold = tuple(fast_roc_auc(f.test.y, s, f.test.weight) for f, s in zip(self._rows, scores, strict=True))
             self._done[catalogue.hash] = Trial(given, scores, by_fold)
             self.said.append({"given": given, "by_fold": by_fold, "mean": float(np.mean(by_fold))})
         return replace(self._done[catalogue.hash], given=given)
@@ -164,9 +169,8 @@ class _Trying:
     def gain(self, before: Trial, after: Trial, n_draws: int) -> Interval:
         """Return what one trial's mean AUC exceeds another's by, on the same draws of entities."""
         columns = [np.concatenate(trial.scores) for trial in (before, after)]
-        return interval(
-            _mean_difference, self._y, np.column_stack([*columns, self._fold]), self._entities, None, n_draws
-        )
+        both = np.column_stack([*columns, self._fold])
+        return interval(_mean_difference, self._y, both, self._entities, self._weight, n_draws)
 
     def _score(self, fold: FoldRows, X: NDArray[np.float64], X_test: NDArray[np.float64]) -> NDArray[np.float64]:
         return fit_uncalibrated("lightgbm", replace(fold.train, X=X), self._recipe).raw_score(X_test)
@@ -236,12 +240,13 @@ def _mean(trial: Trial) -> float:
     return trial.mean
 
 
-def _mean_difference(y: NDArray[np.int8], both: NDArray[np.float64]) -> float:
+def _mean_difference(y: NDArray[np.int8], both: NDArray[np.float64], weight: Weight = None) -> float:
     """Return the mean over folds of what the AUC of the second column exceeds that of the first by."""
     found = []
     for fold in np.unique(both[:, 2]):
         of_fold = both[:, 2] == fold
-        labels = y[of_fold]
+        labels, own = y[of_fold], None if weight is None else weight[of_fold]
         if 0 < labels.sum() < len(labels):
-            found.append(fast_roc_auc(labels, both[of_fold, 1]) - fast_roc_auc(labels, both[of_fold, 0]))
+            before, after = (fast_roc_auc(labels, both[of_fold, at], own) for at in (0, 1))
+            found.append(after - before)
     return float(np.mean(found)) if found else float("nan")

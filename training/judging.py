@@ -18,7 +18,8 @@ from training.gate_table import NOT_JUDGED, PASSED, Evidence, Row, checked, pass
 from training.groups import groups_of
 from training.registry import models_folder
 from training.rows import stage_rows
-from training.splits import first_day
+from training.selection import selection_of, weighed_as
+from training.splits import first_day, horizon_days
 
 _CARD = "expert_card"
 
@@ -100,10 +101,12 @@ def _evidence(
     city: City, settings: Settings, challenger: AdditiveModel, card: AdditiveModel, champion: AdditiveModel | None,
     progress: Progress,
 ) -> Evidence:  # fmt: skip
-    records = open_records(city, settings, challenger.manifest["records_id"])
+    manifest = challenger.manifest
+    records = open_records(city, settings, manifest["records_id"])
     test = stage_rows(city, records, "test", settings, progress)
+    test = weighed_as(city, records, test, horizon_days(city, "test"), selection_of(manifest), settings, progress)
     groups = groups_of(records, test.keys, settings.threads)
-    return Evidence(test.X, test.y, test.entity_ids, groups, challenger, card, champion)
+    return Evidence(test.X, test.y, test.entity_ids, groups, challenger, card, champion, test.weight)
 
 
 def _champion(city: City, settings: Settings) -> AdditiveModel | None:

@@ -21,7 +21,8 @@ from training.splits import Stage
 
 _CODE = (
     "training.labels", "training.splits", "training.folds", "training.rows", "training.model", "training.fitting",
-    "training.bootstrap", "training.metrics", "training.parameter_study", "training.indicator_parameters",
+    "training.bootstrap", "training.metrics", "training.selection", "training.inspection_chance",
+    "training.parameter_study", "training.indicator_parameters",
 )  # fmt: skip
 
 
@@ -46,8 +47,8 @@ def study_result(
     start = city.model_copy(update={"indicators": study.start(city)})
     study_id = fingerprint(
         study.model_dump(mode="json"), [str(fold) for fold in folds], records.records_id, settings.engine,
-        catalogue_of(start).hash, str(city.label), str(city.cohort), recipe.card.as_json(), lightgbm,
-        recipe.num_boost_round, source_fingerprint(*_CODE, *CODE),
+        catalogue_of(start).hash, str(city.label), str(city.cohort), str(city.selection), recipe.card.as_json(),
+        lightgbm, recipe.num_boost_round, source_fingerprint(*_CODE, *CODE),
     )  # fmt: skip
     path = settings.var / "cities" / city.name / "parameters" / f"{study.name}-{study_id}.json"
     if path.is_file():

@@ -54,7 +54,7 @@ def objective(name: str, capacity_percent: float) -> Objective:
         return metrics.average_precision_at(y, score, capacity_percent, weight)
 
     known = {
-        "roc_auc": Objective("roc_auc", _roc_auc),
+        "roc_auc": Objective("roc_auc", metrics.fast_roc_auc),
         "average_precision_at_capacity": Objective("average_precision_at_capacity", at_capacity),
         "expected_points": Objective("expected_points", expected_points, on_points=True),
     }
@@ -66,7 +66,3 @@ def expected_points(y: metrics.Labels, points: metrics.Score, weight: metrics.We
     weights = np.ones(len(y)) if weight is None else weight
     violated, others = (float(np.average(points[y == c], weights=weights[y == c])) for c in (1, 0))
     return violated - others
-
-
-def _roc_auc(y: metrics.Labels, score: metrics.Score, weight: metrics.Weight) -> float:
-    return metrics.fast_roc_auc(y, score) if weight is None else metrics.roc_auc(y, score, weight)

@@ -32,7 +32,7 @@ from training.fitting import window_shifted
 from training.registry import models_folder
 from training.rows import Rows, labelled_rows, stage_rows
 from training.runs import CHALLENGER, challenge, described, save_training
-from training.selection import weighed_as
+from training.selection import selection_of, weighed_as
 from training.splits import check_split, first_day, horizon_days, last_label_day
 from training.trainings import TrainingResult, is_whole
 
@@ -169,7 +169,7 @@ def _require_same_making(city: City, manifest: dict[str, Any]) -> None:
         # A manifest from before the cohort was kept says nothing of it.
         "[cohort]": (manifest.get("cohort", cohort), cohort),
         "[split] trees": (manifest["split"]["trees"], split["trees"]),
-        "[selection] method": (_selection(manifest)["method"], city.selection.method),
+        "[selection] method": (selection_of(manifest)["method"], city.selection.method),
     }
     for name, (theirs, ours) in pairs.items():
         if theirs != ours:
@@ -187,7 +187,7 @@ def _evidence(
         days = city.label.horizon_days
         _require_in_time(city, to)
         rows = labelled_rows(city, records, "recalibration", (to,), days, settings, progress)
-        return _Evidence(weighed_as(city, records, rows, days, _selection(manifest), settings, progress))
+        return _Evidence(weighed_as(city, records, rows, days, selection_of(manifest), settings, progress))
     rows = _stage(city, records, settings, "calibration", manifest, progress)
     days = horizon_days(city, "calibration")
     if isinstance(to, BaseRate) or days == city.label.horizon_days:
@@ -203,12 +203,7 @@ def _stage(
     """Return the rows of a stage, weighed as those that the champion learned from."""
     days = days or horizon_days(city, stage)
     rows = stage_rows(city, records, stage, settings, progress, days)
-    return weighed_as(city, records, rows, days, _selection(manifest), settings, progress)
-
-
-def _selection(manifest: dict[str, Any]) -> dict[str, Any]:
-    """Return how rows were weighed; a champion from before weights had none."""
-    return dict(manifest.get("selection", {"method": "none"}))
+    return weighed_as(city, records, rows, days, selection_of(manifest), settings, progress)
 
 
 def _require_in_time(city: City, day: date) -> None:
@@ -233,4 +228,4 @@ def _manifest(city: City, records: Records, rows: dict[str, Rows], champion: dic
     content = {name: value for name, value in champion.items() if name not in _OF_ONE_MODEL}
     new = described(city, records, rows)
     merged = {name: champion[name] | new[name] for name in ("snapshots", "n_rows", "n_positive")}
-    return content | {"selection": _selection(champion)} | new | merged
+    return content | {"selection": selection_of(champion)} | new | merged

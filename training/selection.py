@@ -29,6 +29,7 @@ from data.progress import Progress
 from data.records import Records
 from data.settings import Settings
 from features.catalogue import load_catalogue
+from training.folds import FoldRows
 from training.inspection_chance import Chances, inspection_chances
 from training.rows import Rows
 from training.splits import horizon_days
@@ -85,7 +86,36 @@ def weigh_stages(
     """
     if city.selection.method == "none":
         return dict(rows), {"method": "none"}
-    found = _by_stage(city, records, rows, settings, progress)
+    return _held(city, rows, _by_stage(city, records, rows, settings, progress), progress)
+
+
+def weigh_folds(
+    city: City, records: Records, folds: Sequence[FoldRows], settings: Settings, progress: Progress
+) -> tuple[FoldRows, ...]:
+    """Return folds whose rows have weights, where the city declares them: each with a clip chosen on its training.
+
+    Raises as `weigh_stages`.
+    """
+    if city.selection.method == "none":
+        return tuple(folds)
+    parts = [{"trees": fold.train, "test": fold.test} for fold in folds]
+    dates = sorted({day for of_fold in parts for rows in of_fold.values() for day in rows.as_of_dates})
+    chances = inspection_chances(city, records, dates, city.label.horizon_days, settings, progress)
+    of_date = {one.active.as_of_date: one for one in chances}
+    weighed = []
+    for fold, of_fold in zip(folds, parts, strict=True):
+        found = {
+            name: stage_weights(rows, [of_date[day] for day in rows.as_of_dates]) for name, rows in of_fold.items()
+        }
+        rows, _ = _held(city, of_fold, found, progress)
+        weighed.append(replace(fold, train=rows["trees"], test=rows["test"]))
+    return tuple(weighed)
+
+
+def _held(
+    city: City, rows: Mapping[str, Rows], found: Mapping[str, StageWeights], progress: Progress
+) -> tuple[dict[str, Rows], dict[str, Any]]:
+    """Choose the clip, and return the rows with weights held at it, and the report."""
     errors = clip_errors(rows["trees"].X, found["trees"])
     clip = city.selection.clip or min(errors, key=lambda c: errors[c])
     for stage, weights in found.items():
@@ -98,6 +128,11 @@ def weigh_stages(
         "stages": {stage: stage_report(rows[stage].X, weights, clip) for stage, weights in found.items()},
     }
     return {stage: clipped(rows[stage], weights, clip) for stage, weights in found.items()}, report
+
+
+def selection_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how the rows of a model were weighed; one from before weights had none."""
+    return dict(manifest.get("selection", {"method": "none"}))
 
 
 def weighed_as(

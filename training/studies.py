@@ -29,7 +29,7 @@ from training.metrics import Labels, Score, Weight
 from training.model import UNFILTERED
 from training.objectives import Objective, objective
 from training.registry import log_study
-from training.selection import weigh_stages
+from training.selection import weigh_folds
 from training.splits import Stage, check_split
 from training.tuning import ENDED, bin_folds, run_study
 from training.tuning_plots import save_plots
@@ -113,7 +113,7 @@ def tune(experiment: Experiment, city: City, records: Records, settings: Setting
     )  # fmt: skip
     folder = _home(city, settings) / f"{experiment.name}-{study_id}"
     if not (folder / _RESULT).is_file():
-        rows = tuple(_weighed(fold, city, records, settings, progress) for fold in rows)
+        rows = weigh_folds(city, records, rows, settings, progress)
         _run(experiment, city, rows, recipe, folder, study_id, settings, progress)
     else:
         progress(f"Study {study_id} is there already, nothing changed: skipped.")
@@ -188,12 +188,6 @@ def _run(
         _write_trials(beside / "trials.csv", trials)
         save_plots(city, [fold.fold for fold in rows], trials, result, beside / "plots")
         write_json(beside / _RESULT, result)
-
-
-def _weighed(fold: FoldRows, city: City, records: Records, settings: Settings, progress: Progress) -> FoldRows:
-    """Return a fold with the weights of its rows; their clip is chosen on what it trains on."""
-    rows, _ = weigh_stages(city, records, {"trees": fold.train, "test": fold.test}, settings, progress)
-    return FoldRows(fold.fold, rows["trees"], rows["test"])
 
 
 def importance(study: optuna.Study, seed: int) -> dict[str, float]:

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from training.audit import OTHERS, UNKNOWN, audit_groups, cut_at, drawn_at, exact_interval, kinds_of, weighted_auc
+from training.audit import OTHERS, UNKNOWN, audit_groups, cut_at, drawn_at, exact_interval, kinds_of
 from training.audit_group_effects import rates_at_equal_probability, what_groups_add
 from training.audit_rows import Audited, AuditRows
 from training.bootstrap import Interval
-from training.metrics import fast_roc_auc, precision_at
+from training.metrics import auc_in_order, fast_roc_auc, precision_at
 
 
 def rows(probability, y, entity_ids=None, **groups):
@@ -155,7 +155,7 @@ def test_a_weighted_auc_is_that_of_repeated_rows():
     y, score = generator.integers(0, 2, 60).astype(np.int8), np.round(generator.random(60), 1)
     times = generator.integers(0, 4, 60)
 
-    found = weighted_auc(y.astype(float), np.unique(score, return_inverse=True)[1], times.astype(float))
+    found = auc_in_order(y.astype(float), np.unique(score, return_inverse=True)[1], times.astype(float))
 
     assert found == pytest.approx(fast_roc_auc(np.repeat(y, times), np.repeat(score, times)))
 

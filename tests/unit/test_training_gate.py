@@ -71,6 +71,13 @@ def verdicts(rows):
     return {f"{row.what}, against {row.against}" if row.against else row.what: row.verdict for row in rows}
 
 
+def figures(rows):
+    """All numbers of the lines that compare."""
+    names = ("challenger", "champion", "card", "difference", "low", "high")
+    found = [getattr(row, name) for row in rows if row.against for name in names]
+    return [number for number in found if number is not None]
+
+
 def refused(rows):
     return {name for name, verdict in verdicts(rows).items() if verdict == REFUSED}
 
@@ -94,6 +101,23 @@ def test_a_challenger_that_learned_nothing_is_refused_against_champion_card_and_
     assert {"AUC, against champion", "AUC, against card", "Brier score, against champion",
             "Precision at 5%, against champion", "Precision at 10%, against card",
             "AUC, district 东, against champion", "AUC, district 西, against champion"} <= refused(rows)  # fmt: skip
+
+
+def test_a_row_of_weight_two_counts_as_two_rows():
+    plain = evidence(challenger=fitted(labels_seed=3))
+    times = np.random.default_rng(8).integers(1, 3, N)
+    at = np.repeat(np.arange(N), times)
+    repeated = dataclasses.replace(
+        plain, X=plain.X[at], y=plain.y[at], entity_ids=plain.entity_ids[at],
+        groups=plain.groups.iloc[at].reset_index(drop=True),
+    )  # fmt: skip
+
+    weighed = judge(dataclasses.replace(plain, weight=times.astype(float)), FEW_DRAWS)
+
+    expected = judge(repeated, FEW_DRAWS)
+    assert verdicts(weighed) == verdicts(expected)
+    assert figures(weighed) == pytest.approx(figures(expected))
+    assert figures(weighed) != pytest.approx(figures(judge(plain, FEW_DRAWS)))
 
 
 def test_the_difference_decides_to_the_tolerance_and_not_beyond():

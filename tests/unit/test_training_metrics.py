@@ -43,6 +43,8 @@ def test_auc_is_the_share_of_pairs_in_order_ties_counted_half(pairs):
 
     assert metrics.roc_auc(y, score) == pytest.approx(np.mean(above))
     assert metrics.fast_roc_auc(y, score) == pytest.approx(np.mean(above))
+    weight = np.arange(1.0, len(y) + 1)
+    assert metrics.fast_roc_auc(y, score, weight) == pytest.approx(metrics.roc_auc(y, score, weight))
 
 
 def test_ks_is_the_largest_distance_of_the_distributions():

@@ -13,6 +13,7 @@ from data.city import Selection, load_city
 from data.errors import LabelError, PointInTimeError
 from features.catalogue import load_catalogue
 from training import inspection_chance
+from training.folds import Fold, FoldRows
 from training.inspection_chance import Active, Chances, learned_chance, past_dates
 from training.labels import entity_labels
 from training.rows import Rows
@@ -27,6 +28,7 @@ from training.selection import (
     require_overlap,
     stabilised,
     stage_report,
+    weigh_folds,
     weigh_stages,
 )
 from training.selection_plot import save_balance_plot
@@ -229,17 +231,21 @@ def records_of_visits():
 
 @pytest.fixture
 def weights_of(city, settings, monkeypatch):
-    """Return what `weigh_stages` makes of the labelled rows of records as of DAY: weights, report."""
+    """Return weights and report of the labelled rows of records as of DAY, or a fold of them with its weights."""
     monkeypatch.setattr(
         inspection_chance, "build_snapshots", lambda records, days, *rest: [FakeSnapshot(day, N) for day in days]
     )
 
-    def weigh(records, city=city):
+    def weigh(records, city=city, in_folds=False):
         labels = entity_labels(records, city, DAY)
         X = FakeSnapshot(DAY, N).read(["entity_id", *load_catalogue().names]).set_index("entity_id")
         rows = Rows(
             X.loc[labels["entity_id"]].to_numpy(), labels["label"].to_numpy(), labels[["entity_id", "as_of_date"]], ()
         )
+        if in_folds:
+            fold = FoldRows(Fold(1, (DAY,), (DAY,)), rows, rows.take(rows.y == 1))
+            (weighed,) = weigh_folds(city, records, [fold], replace(settings, threads=1), quiet)
+            return weighed
         weighed, report = weigh_stages(city, records, {"trees": rows}, replace(settings, threads=1), quiet)
         return weighed["trees"].weight, report
 
@@ -272,6 +278,18 @@ def test_rows_known_later_change_no_weight_and_no_clip(write_records, weights_of
     assert report["stages"]["trees"]["learned_from"] == {"2020-01-01": ["2019-10-02"]}
     assert np.array_equal(weight, after)
     assert report == report_after
+
+
+def test_rows_of_folds_have_the_weights_of_a_training_and_those_of_a_test_its_clip(write_records, weights_of, city):
+    records = write_records(**records_of_visits())
+    weight, _ = weights_of(records)
+
+    fold = weights_of(records, in_folds=True)
+
+    assert np.array_equal(fold.train.weight, weight)
+    assert np.array_equal(fold.test.weight, weight[fold.train.y == 1])
+    unweighed = city.model_copy(update={"selection": Selection(method="none")})
+    assert weights_of(records, unweighed, in_folds=True).train.weight is None
 
 
 def test_complaints_of_the_window_count_where_they_are_known_with_the_label_and_wanted(write_records, weights_of, city):

@@ -29,6 +29,7 @@ from training.registry import log_comparison
 from training.rivals import CHAMPION, RIVALS, Rival
 from training.rivals.trees import LIGHTGBM_OFFSET_FREE as FREE
 from training.rows import Rows
+from training.selection import weigh_folds
 from training.splits import Stage, check_split
 
 _COMPARISON = "comparison.json"
@@ -80,6 +81,7 @@ def compare_rivals(city: City, records: Records, settings: Settings, progress: P
     check_split(city)
     recipe, seed = Recipe.of(city, settings.threads), city.model.seed
     folds = fold_rows(city, records, comparison_folds(city), settings, progress)
+    folds = weigh_folds(city, records, folds, settings, progress)
     over_folds = contest(fold_trials(folds), recipe, seed, progress)
     directions = {}
     if over_folds.measured[FREE.name].against_champion["roc_auc"].low > 0:
