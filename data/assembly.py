@@ -15,11 +15,12 @@ from pathlib import Path
 
 import duckdb
 
+from data.columns import arrow_of, compact
 from data.errors import StorageError
 from data.parts import Part
 from data.quality import literal, quote
 from data.schemas import Table
-from data.writing import order_of, write_parquet
+from data.writing import write_parquet, write_records
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,12 @@ def assemble(table: Table, parts: Sequence[Part], links: Path | None, folder: Pa
         refused = (
             f"FROM refused UNION ALL BY NAME SELECT [refusal] AS reasons, {names} FROM kept WHERE refusal IS NOT NULL"
         )
-        write_parquet(connection, f"SELECT {names} FROM kept WHERE refusal IS NULL {order_of(table)}", target)
         write_parquet(connection, f"SELECT * FROM ({refused}) ORDER BY source_file, source_row, known_at", quarantine)
-        return _count(connection, table, parts)
+        count = _count(connection, table, parts)
+        columns = ", ".join(compact(column) for column in table.columns)
+        rows = arrow_of(connection, f"SELECT {columns} FROM kept WHERE refusal IS NULL")
+    write_records(rows, table, target)
+    return count
 
 
 def _gather(connection: duckdb.DuckDBPyConnection, table: Table, parts: Sequence[Part], links: Path | None) -> None:

@@ -34,13 +34,15 @@ from data.schemas import TABLES, Table
 from data.settings import Settings
 from data.sources import Delivery, Sources, is_pattern, staged
 from data.staging import select_of, stage
-from data.writing import count, write_files
+from data.writing import write_files
 
 _CODE = (
     "data.schemas",
     "data.quality",
+    "data.columns",
     "data.parts",
     "data.connection",
+    "data.ordering",
     "data.sources",
     "data.rows",
     "data.staging",
@@ -173,11 +175,10 @@ def _build(plan: Plan, city: City, settings: Settings, at_once: int, folder: Pat
     ):
         connection.execute(f"SET temp_directory = {literal(str(folder / '.spill'))}")
         connection.execute(f"SET memory_limit = '{_MEMORY_PERCENT // at_once}%'")
-        merged = stage(connection, mapping, table, taken_on, staging)
-        counts = count(connection, table)
-        if counts["n_read"] == 0 and plan.delivery is None:
-            raise SchemaError(f"{mapping} must yield rows, it yields none. Is the source file empty or filtered away?")
-        write_files(connection, table, folder, merged)
+        rows = stage(connection, mapping, table, taken_on, staging)
+    counts = write_files(rows, table, folder)
+    if counts["n_read"] == 0 and plan.delivery is None:
+        raise SchemaError(f"{mapping} must yield rows, it yields none. Is the source file empty or filtered away?")
     shutil.rmtree(folder / ".spill", ignore_errors=True)
     return counts
 

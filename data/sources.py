@@ -10,10 +10,12 @@ import fnmatch
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from data.city import City, SourceFile
 from data.errors import PointInTimeError, SourceError, did_you_mean
@@ -94,7 +96,7 @@ def find_sources(city: City, settings: Settings, so_far: tuple[Delivery, ...], r
         Where new deliveries would lie before those that are in force.
     """
     paths = source_paths(city, settings)
-    hashes = _hashes(paths, settings.var / "cities" / city.name / "hashes.json")
+    hashes = _hashes(paths, settings.var / "cities" / city.name / "hashes.json", settings.threads)
     patterns = [file.path for file in city.sources.files if is_pattern(file)]
     delivered = {path: hash_ for path, hash_ in hashes.items() if any(fnmatch.fnmatchcase(path, p) for p in patterns)}
     extracts = {path: hash_ for path, hash_ in hashes.items() if path not in delivered}
@@ -179,15 +181,18 @@ def _stage(file: SourceFile, source: Path, shown: Path) -> None:
         ) from error
 
 
-def _hashes(paths: dict[str, Path], cache: Path) -> dict[str, str]:
+def _hashes(paths: dict[str, Path], cache: Path, threads: int) -> dict[str, str]:
     """Return the SHA-256 of each file; one that the file system says is untouched is not read again."""
     known = read_json(cache) if cache.is_file() else {}
-    entries = {}
-    for name, path in paths.items():
-        status = path.stat()
-        stamp = [str(path), status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
+
+    def entry(name: str) -> dict[str, Any]:
+        status = paths[name].stat()
+        stamp = [str(paths[name]), status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
         untouched = name in known and known[name]["stamp"] == stamp
-        entries[name] = known[name] if untouched else {"stamp": stamp, "sha256": sha256_of(path)}
+        return dict(known[name]) if untouched else {"stamp": stamp, "sha256": sha256_of(paths[name])}
+
+    with ThreadPoolExecutor(threads) as executor:
+        entries = dict(zip(paths, executor.map(entry, paths), strict=True))
     if entries != known:
         write_json(cache, entries)
     return {name: str(entry["sha256"]) for name, entry in entries.items()}

@@ -1,31 +1,60 @@
 """From a mapping to rows with reasons: its columns cast to the table's types, each row held against the rules.
 
-The rows stand in a temporary table `staged`: the table's columns, `reasons` (empty where a row keeps every rule), and
-`source_rows` where the mapping makes one record of several rows of a file.
+All that is one reading: DuckDB runs the mapping, casts and judges, and the rows come out as Arrow columns, those that
+break a rule apart from those that keep them all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
+from data.columns import arrow_of, compact, whole
 from data.errors import SchemaError, SourceError, did_you_mean
-from data.quality import cast, literal, quote, row_rules, type_rule
+from data.quality import Rule, any_broken, cast, literal, quote, row_rules, sentences, shown, type_rule
 from data.rows import REJECTED
 from data.schemas import Column, Table
 
 _PROVENANCE = ("source_file", "source_row")
+_ALWAYS = ("entity_id", *_PROVENANCE)
 _MERGED = "source_rows"
+
+
+@dataclass(frozen=True)
+class Staged:
+    """The rows of a mapping, judged.
+
+    Attributes
+    ----------
+    kept : Table
+        Rows that keep every rule, as they came. Columns that the mapping leaves out are left out here too; texts of
+        which only some are allowed are dictionaries.
+    refused : Table
+        Rows that break a rule: `reasons` and all columns of the canonical table, by file and row.
+    merged : Table or None
+        source_file, source_row and `source_rows` of every row, where the mapping says of which rows of its file a
+        record is made.
+    """
+
+    kept: pa.Table
+    refused: pa.Table
+    merged: pa.Table | None
 
 
 def stage(
     connection: duckdb.DuckDBPyConnection, mapping: Path, table: Table, taken_on: date | None, staging: Path
-) -> bool:
-    """Make `staged` of what a mapping yields and of the records that could not be shown to it.
+) -> Staged:
+    """Read what a mapping yields, and the records that could not be shown to it.
 
     Parameters
     ----------
@@ -40,11 +69,6 @@ def stage(
     staging : Path
         Folder that shows the source files.
 
-    Returns
-    -------
-    bool
-        Whether the mapping says of which rows of its file a record is made.
-
     Raises
     ------
     SchemaError, SourceError
@@ -52,10 +76,20 @@ def stage(
     """
     raw_types = _describe(connection, mapping, table)
     with _mapping_errors_explained(mapping):
-        connection.execute(_staging_sql(mapping, table, raw_types, taken_on))
-    _mark_duplicates(connection, table)
-    _add_rejected(connection, staging)
-    return _MERGED in raw_types
+        rows = arrow_of(connection, _staging_sql(mapping, table, raw_types, taken_on))
+    merged = rows.select([*_PROVENANCE, _MERGED]) if _MERGED in raw_types else None
+    is_refused = rows["refused"].is_valid()
+    kept = rows.drop_columns(["refused", *([_MERGED] if merged else [])])
+    kept = kept.filter(pc.invert(is_refused)) if pc.any(is_refused).as_py() else kept
+    later = _later_of_a_key(connection, kept, table)
+    refused = [_broken(rows, table), _duplicates(kept, later, table), *_rejected(staging, table)]
+    kept = kept.drop_columns("key_hash")
+    if len(later):
+        stays = np.ones(len(kept), dtype=np.bool_)
+        stays[later] = False
+        kept = kept.filter(pa.array(stays))
+    by_row = [(name, "ascending") for name in _PROVENANCE]
+    return Staged(kept.combine_chunks(), pa.concat_tables(refused).sort_by(by_row), merged)
 
 
 def select_of(mapping: Path) -> str:
@@ -89,28 +123,41 @@ def _describe(connection: duckdb.DuckDBPyConnection, mapping: Path, table: Table
 
 
 def _staging_sql(mapping: Path, table: Table, raw_types: dict[str, str], taken_on: date | None) -> str:
-    typed, type_rules = [], []
-    for column in table.columns:
-        typed.append(f"{_typed_value(column, raw_types, mapping)} AS {quote(column.name)}")
-        if column.name in raw_types and raw_types[column.name] != column.type:
-            type_rules.append(type_rule(column, raw_types[column.name]))
-    if _MERGED in raw_types:
-        typed.append(f"CAST(raw.{_MERGED} AS BIGINT[]) AS {_MERGED}")
-    given = [c for c in table.columns if c.derived or c.default]
-    replaced = ", ".join(f"{_late_value(c)} AS {quote(c.name)}" for c in given)
+    """Return one SELECT: the columns that may hold anything, `key_hash`, and of a row that breaks a rule `refused`.
+
+    That is a list of one: the reasons, and the texts that are not among the allowed ones.
+    """
+    told = {c.name: _told(c) for c in table.columns if raw_types.get(c.name, c.type) != c.type}
+    show = [f"{shown(name, type_)} AS {quote(name)}" for name, type_ in raw_types.items()]
+    typed = [f"{_typed_value(column, raw_types, mapping)} AS {quote(column.name)}" for column in table.columns]
+    typed += [f"{quote(name)} AS {given}" for name, given in told.items()]
+    late = ", ".join(f"{_late_value(c)} AS {quote(c.name)}" for c in table.columns if c.derived or c.default)
+    mistyped = [type_rule(table.column(name), given) for name, given in told.items()]
     rules = [*row_rules(table), *_taken_on_rules(taken_on)]
+    given = [c for c in table.columns if c.name in (*raw_types, *_ALWAYS) or c.derived or c.default]
+    reasons = f"reasons: CASE WHEN is_mistyped THEN {sentences(mistyped)} ELSE {sentences(rules)} END"
+    merged = f", CAST({_MERGED} AS BIGINT[]) AS {_MERGED}" if _MERGED in raw_types else ""
     return f"""
-        CREATE TABLE staged AS
         WITH raw AS (
             {select_of(mapping)}
             -- A mapping may end with a comment, which the line ends.
         ),
-        typed AS (SELECT {", ".join(typed)}, {_list_of(type_rules)} AS type_reasons FROM raw),
-        whole AS (SELECT * {f"REPLACE ({replaced})" if replaced else ""} FROM typed)
-        SELECT * EXCLUDE (type_reasons),
-            CASE WHEN len(type_reasons) > 0 THEN type_reasons ELSE {_list_of(rules)} END AS reasons
-        FROM whole
+        shown AS (SELECT {", ".join(show)} FROM raw),
+        typed AS (SELECT {", ".join(typed)}{merged} FROM shown),
+        whole AS (SELECT * {f"REPLACE ({late})" if late else ""} FROM typed),
+        judged AS (SELECT *, {any_broken(mistyped)} AS is_mistyped, {any_broken(rules)} AS is_broken FROM whole)
+        SELECT {", ".join(compact(column) for column in given)}{merged and f", {_MERGED}"},
+            hash({", ".join(quote(name) for name in table.key)}) AS key_hash,
+            CASE WHEN is_mistyped OR is_broken THEN [{{
+                {", ".join([reasons, *(f"{quote(c.name)}: {quote(c.name)}" for c in given if c.allowed)])}
+            }}] END AS refused
+        FROM judged
     """
+
+
+def _told(column: Column) -> str:
+    """Return the name of a column as its source tells it, before it is cast."""
+    return quote(f"{column.name} as told")
 
 
 def _typed_value(column: Column, raw_types: dict[str, str], mapping: Path) -> str:
@@ -130,47 +177,60 @@ def _late_value(column: Column) -> str:
     return column.derived or f"coalesce({quote(column.name)}, {column.default})"
 
 
-def _taken_on_rules(taken_on: date | None) -> list[str]:
+def _taken_on_rules(taken_on: date | None) -> list[Rule]:
     if taken_on is None:
         return []
-    said = f"known_at must not lie after the day the file was taken, {taken_on}, was ' || known_at || '"
-    return [f"CASE WHEN known_at > DATE '{taken_on}' THEN '{said}' END"]
+    said = f"'known_at must not lie after the day the file was taken, {taken_on}, was ' || known_at"
+    return [Rule(f"known_at > DATE '{taken_on}'", said)]
 
 
-def _list_of(rules: list[str]) -> str:
-    if not rules:
-        return "CAST([] AS VARCHAR[])"
-    # Nearly every row keeps every rule: to see that is cheaper than to make a list of what it does not break.
-    keeps = f"coalesce({', '.join(rules)}) IS NULL"
-    broken = f"list_filter([{', '.join(rules)}], lambda reason: reason IS NOT NULL)"
-    return f"CASE WHEN {keeps} THEN CAST([] AS VARCHAR[]) ELSE {broken} END"
+def _broken(rows: pa.Table, table: Table) -> pa.Table:
+    """Return the rows that break a rule, with their reasons and the very texts that are not allowed."""
+    broken = rows.filter(rows["refused"].is_valid())
+    told = broken["refused"].combine_chunks().flatten()
+    for name, values in zip((field.name for field in told.type), told.flatten(), strict=True):
+        if name != "reasons":
+            broken = broken.set_column(broken.column_names.index(name), name, values)
+    return _with_reasons(told.field("reasons").cast(pa.list_(pa.string())), broken, table)
 
 
-def _mark_duplicates(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
-    """Keep the first row of a key by (known_at, source_file, source_row); the others get a reason."""
+def _later_of_a_key(connection: duckdb.DuckDBPyConnection, kept: pa.Table, table: Table) -> NDArray[np.int64]:
+    """Return the places of the rows whose key another has that stands before by (known_at, source_file, source_row)."""
+    hashes = kept["key_hash"].to_numpy()
+    in_order = np.sort(hashes)
+    met_again = np.unique(in_order[1:][in_order[1:] == in_order[:-1]])
+    if not len(met_again):
+        return np.zeros(0, dtype=np.int64)
+    # Few keys come twice, and two keys hardly ever have one hash: only those rows are looked at.
+    nearest = np.minimum(np.searchsorted(met_again, hashes), len(met_again) - 1)
+    (places,) = np.nonzero(met_again[nearest] == hashes)
+    candidates = kept.take(pa.array(places)).append_column("place", pa.array(places))
+    connection.register("candidates", candidates)
     key = ", ".join(quote(name) for name in table.key)
-    said = literal(f"duplicate of an earlier row with the same {', '.join(table.key)}")
-    connection.execute(f"""
-        CREATE TEMP TABLE later AS
-        SELECT place_in_staged FROM (
-            SELECT {key}, staged.rowid AS place_in_staged,
-                row_number() OVER (PARTITION BY {key} ORDER BY known_at, source_file, source_row) AS place
-            FROM staged SEMI JOIN (
-                SELECT {key} FROM staged WHERE len(reasons) = 0 GROUP BY {key} HAVING count(*) > 1
-            ) USING ({key})
-            WHERE len(reasons) = 0
-        ) WHERE place > 1
-    """)
-    connection.execute(f"UPDATE staged SET reasons = [{said}] FROM later WHERE staged.rowid = place_in_staged")
+    found = connection.execute(f"""
+        SELECT place FROM candidates
+        QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY known_at, source_file, source_row) > 1 ORDER BY place
+    """).fetchnumpy()
+    connection.unregister("candidates")
+    return np.asarray(found["place"], dtype=np.int64)
 
 
-def _add_rejected(connection: duckdb.DuckDBPyConnection, staging: Path) -> None:
-    """Bring the records that could not be shown to the mapping to the quarantine."""
-    if any((staging / REJECTED).rglob("*.parquet")):
-        pattern = literal(str(staging / REJECTED / "**" / "*.parquet"))
-        connection.execute(
-            f"INSERT INTO staged BY NAME SELECT source_file, source_row, reasons FROM read_parquet({pattern})"
-        )
+def _duplicates(kept: pa.Table, places: NDArray[np.int64], table: Table) -> pa.Table:
+    """Return the rows at these places with the reason that their key was met before."""
+    said = f"duplicate of an earlier row with the same {', '.join(table.key)}"
+    reasons = pa.array([[said]] * len(places), pa.list_(pa.string()))
+    return _with_reasons(reasons, kept.take(pa.array(places)), table)
+
+
+def _rejected(staging: Path, table: Table) -> Iterator[pa.Table]:
+    """Yield the records that could not be shown to the mapping."""
+    for path in sorted((staging / REJECTED).rglob("*.parquet")):
+        rows = pq.read_table(path, partitioning=None)
+        yield _with_reasons(rows["reasons"].cast(pa.list_(pa.string())), rows, table)
+
+
+def _with_reasons(reasons: pa.Array, rows: pa.Table, table: Table) -> pa.Table:
+    return whole(rows, table).add_column(0, "reasons", reasons)
 
 
 @contextmanager

@@ -11,9 +11,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 LENGTH = 18
-_DIGITS = np.full(256, -1, dtype=np.int8)
+# 32-bit floats hold these sums exactly, and matrices of them are multiplied fast. A sign that is none spoils every sum.
+_NONE = 1e6
+_DIGITS = np.full(256, _NONE, dtype=np.float32)
 _DIGITS[np.frombuffer(b"0123456789ABCDEFGHJKLMNPQRTUWXY", dtype=np.uint8)] = np.arange(31)
-_WEIGHTS = np.array([pow(3, place, 31) for place in range(LENGTH - 1)], dtype=np.int64)
+_WEIGHTS = np.array([pow(3, place, 31) for place in range(LENGTH - 1)] + [1], dtype=np.float32)
 
 
 def valid_usccs(codes: pa.Array) -> NDArray[np.bool_]:
@@ -28,8 +30,8 @@ def valid_usccs(codes: pa.Array) -> NDArray[np.bool_]:
     (fits,) = np.nonzero(pc.equal(pc.binary_length(codes), LENGTH).to_numpy(zero_copy_only=False))
     whole = codes.take(pa.array(fits)).cast(pa.binary()).cast(pa.binary(LENGTH))
     letters = np.frombuffer(whole.buffers()[1], dtype=np.uint8, count=LENGTH * len(fits)).reshape(-1, LENGTH)
-    digits = _DIGITS[letters]
-    sums = digits[:, :-1].astype(np.int64) @ _WEIGHTS
-    region_is_number = (digits[:, 2:8] < 10).all(axis=1)
-    valid[fits] = (digits >= 0).all(axis=1) & region_is_number & (digits[:, -1] == (31 - sums % 31) % 31)
+    sums = _DIGITS[letters] @ _WEIGHTS
+    # The weighted sum and the check character together are a multiple of 31.
+    region_is_number = letters[:, 2:8].max(axis=1, initial=0) <= ord("9")
+    valid[fits] = (sums < _NONE) & region_is_number & (sums % 31 == 0)
     return valid

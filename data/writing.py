@@ -1,90 +1,147 @@
-"""Staged rows are counted, sorted and written: the files of a part."""
+"""Staged rows are sorted, counted and written: the files of a part."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
-from data.quality import literal, quote
+from data.columns import arrow_schema, whole
+from data.ordering import Order, order_rows
+from data.quality import literal
 from data.schemas import Table
+from data.staging import Staged
 from data.uscc import valid_usccs
 
+_ROWS_OF_A_GROUP = 122_880
+_SAMPLE = 10_000
+_OPTIONS = {"compression": "lz4", "store_schema": False}
 
-def count(connection: duckdb.DuckDBPyConnection, table: Table) -> dict[str, int]:
-    """Return n_read, n_accepted, n_named, n_quarantined and n_flagged of the rows in `staged`."""
-    named, accepted = _is_named(table), _is_accepted(table)
-    row = connection.execute(
-        f"""SELECT count(*), count(*) FILTER ({accepted}), count(*) FILTER (len(reasons) = 0 AND {named}),
-            count(*) FILTER (len(reasons) > 0) FROM staged"""
-    ).fetchall()[0]
-    # Check characters are dear to compute: once for each code.
-    codes = connection.sql(
-        f"""SELECT entity_id, count(*) AS n FROM staged
-        WHERE {accepted} AND len(entity_id) = 18 GROUP BY entity_id"""
-    ).to_arrow_table()
-    n_flagged = codes["n"].to_numpy()[~valid_usccs(codes["entity_id"].combine_chunks())].sum()
+
+def write_files(staged: Staged, table: Table, folder: Path) -> dict[str, int]:
+    """Write accepted.parquet, named.parquet, quarantine.parquet and, where rows were merged, merged.parquet.
+
+    Returns
+    -------
+    dict
+        n_read, n_accepted, n_named, n_quarantined, and n_flagged: accepted rows whose code has a wrong check character.
+    """
+    accepted, named = _parted(staged.kept, table)
+    order = write_records(accepted, table, folder / "accepted.parquet")
+    _write(named, folder / "named.parquet")
+    _write(staged.refused, folder / "quarantine.parquet")
+    if staged.merged is not None:
+        _write(_merged(staged.merged), folder / "merged.parquet")
+    n_read = len(staged.kept) + len(staged.refused)
+    counts = (n_read, len(accepted), len(named), len(staged.refused), _n_flagged(order))
     names = ("n_read", "n_accepted", "n_named", "n_quarantined", "n_flagged")
-    return {name: int(n) for name, n in zip(names, (*row, n_flagged), strict=True)}
-
-
-def write_files(connection: duckdb.DuckDBPyConnection, table: Table, folder: Path, merged: bool) -> None:
-    """Write accepted.parquet, named.parquet, quarantine.parquet and, where `merged`, merged.parquet from `staged`."""
-    names, named = ", ".join(quote(name) for name in table.column_names), _is_named(table)
-    by_row = "ORDER BY source_file, source_row"
-    queries = {
-        "accepted": _accepted_in_order(connection, table),
-        "named": f"SELECT {names} FROM staged WHERE len(reasons) = 0 AND {named} {by_row}",
-        "quarantine": f"SELECT reasons, {names} FROM staged WHERE len(reasons) > 0 {by_row}",
-    }
-    if merged:
-        queries["merged"] = f"""SELECT source_file, source_row, merged_row FROM (
-            SELECT source_file, source_row, unnest(source_rows) AS merged_row FROM staged
-        ) {by_row}, merged_row"""
-    for name, query in queries.items():
-        write_parquet(connection, query, folder / f"{name}.parquet")
+    return dict(zip(names, counts, strict=True))
 
 
 def write_parquet(connection: duckdb.DuckDBPyConnection, query: str, target: Path) -> None:
     """Write what a query yields as tables of records are kept; the same rows in the same order give the same bytes."""
     connection.execute(
-        f"COPY ({query}) TO {literal(str(target))} (FORMAT parquet, COMPRESSION lz4_raw, ROW_GROUP_SIZE 122880)"
+        f"COPY ({query}) TO {literal(str(target))} "
+        f"(FORMAT parquet, COMPRESSION lz4_raw, ROW_GROUP_SIZE {_ROWS_OF_A_GROUP})"
     )
 
 
-def order_of(table: Table) -> str:
-    """Return the ORDER BY of a table of records: an entity's rows lie together, by the day they became known."""
-    columns = dict.fromkeys(("entity_id", "known_at", *table.key, "source_row"))
-    return f"ORDER BY {', '.join(quote(name) for name in columns)}"
+def write_records(rows: pa.Table, table: Table, target: Path) -> Order:
+    """Write rows of a canonical table in their order; the same rows give the same bytes, however they came.
+
+    One group of rows is written after the other, so that but one stands in memory twice.
+
+    Parameters
+    ----------
+    rows : Table
+        Each column one piece; columns that are null throughout may be left out, and texts be dictionaries as
+        `data.staging` makes them.
+    """
+    order, schema = order_rows(rows, table), arrow_schema(table)
+    first = _group(rows, order, schema, 0)
+    repeated = [name for name in first.column_names if _repeats(first[name])]
+    # Least and greatest of what hardly repeats, names and numbers of records, narrow no search.
+    bounded = [f.name for f in first.schema if f.name in repeated or pa.types.is_primitive(f.type)] + ["entity_id"]
+    with pq.ParquetWriter(
+        target, first.schema, use_dictionary=repeated, write_statistics=bounded, **_OPTIONS
+    ) as writer:
+        writer.write_table(first, _ROWS_OF_A_GROUP)
+        for start in range(_ROWS_OF_A_GROUP, len(rows), _ROWS_OF_A_GROUP):
+            writer.write_table(_group(rows, order, schema, start), _ROWS_OF_A_GROUP)
+    return order
 
 
-def _accepted_in_order(connection: duckdb.DuckDBPyConnection, table: Table) -> str:
-    """Return the query of the accepted rows; what is the same in every row is not carried through the sort."""
-    same = _same_in_every_row(connection, table)
-    carried = ", ".join(quote(name) for name in table.column_names if name not in same)
-    widened = ", ".join(
-        f"{same[name]} AS {quote(name)}" if name in same else quote(name) for name in table.column_names
-    )
-    return f"""SELECT {widened} FROM (
-        SELECT {carried} FROM staged WHERE {_is_accepted(table)} {order_of(table)}
-    )"""
+def _parted(kept: pa.Table, table: Table) -> tuple[pa.Table, pa.Table]:
+    """Return the rows that have a code, or need none, and those that have to be linked by their name."""
+    if "entity_name" not in kept.column_names:
+        return kept, whole(kept.slice(0, 0), table)
+    is_named = pc.and_(pc.is_valid(kept["entity_name"]), pc.is_null(kept["entity_id"]))
+    by_row = [("source_file", "ascending"), ("source_row", "ascending")]
+    return kept.filter(pc.invert(is_named)).combine_chunks(), whole(kept.filter(is_named), table).sort_by(by_row)
 
 
-def _same_in_every_row(connection: duckdb.DuckDBPyConnection, table: Table) -> dict[str, str]:
-    """Return the columns that are null in all rows, and the file where it is one, each with its value in SQL."""
-    optional = [column for column in table.columns if not column.required]
-    counts = ", ".join(f"count({quote(column.name)})" for column in optional)
-    first, last, *given = connection.execute(
-        f"SELECT min(source_file), max(source_file), {counts} FROM staged"
-    ).fetchall()[0]
-    same = {c.name: f"CAST(NULL AS {c.type})" for c, n in zip(optional, given, strict=True) if n == 0}
-    return same | ({"source_file": literal(first)} if first is not None and first == last else {})
+def _merged(rows: pa.Table) -> pa.Table:
+    """Return of every record the rows of its file, one a line."""
+    lists, parents = rows["source_rows"], pc.list_parent_indices(rows["source_rows"])
+    schema = pa.schema([("source_file", pa.string()), ("source_row", pa.int64()), ("merged_row", pa.int64())])
+    columns = [rows["source_file"].take(parents), rows["source_row"].take(parents), pc.list_flatten(lists)]
+    flat = pa.table(columns, schema.names).cast(schema)
+    return flat.sort_by([(name, "ascending") for name in schema.names])
 
 
-def _is_accepted(table: Table) -> str:
-    return f"len(reasons) = 0 AND NOT ({_is_named(table)})"
+def _n_flagged(order: Order) -> int:
+    # Check characters are dear to compute: once for each code.
+    n_rows = np.bincount(order.numbers, minlength=len(order.codes))
+    codes = order.codes.drop_null()
+    is_uscc = np.asarray(pc.equal(pc.utf8_length(codes), 18))
+    return int(n_rows[: len(codes)][is_uscc & ~valid_usccs(codes)].sum())
 
 
-def _is_named(table: Table) -> str:
-    """Return the condition for a row that has to be linked by its name."""
-    return "false" if table.name == "entities" else "entity_id IS NULL AND entity_name IS NOT NULL"
+def _write(rows: pa.Table, target: Path) -> None:
+    pq.write_table(rows, target, row_group_size=_ROWS_OF_A_GROUP, **_OPTIONS)
+
+
+def _group(rows: pa.Table, order: Order, schema: pa.Schema, start: int) -> pa.Table:
+    """Return one group of rows in order, with all columns."""
+    places = pa.array(order.places[start : start + _ROWS_OF_A_GROUP])
+    columns = {}
+    for field in schema:
+        if field.name not in rows.column_names or rows[field.name].null_count == len(rows):
+            columns[field.name] = pa.nulls(len(places), field.type)
+        elif field.name == "entity_id":
+            columns[field.name] = _codes(order, start)
+        elif field.name == "source_file" and _is_one_value(rows[field.name]):
+            columns[field.name] = pa.DictionaryArray.from_arrays(
+                pa.array(np.zeros(len(places), dtype=np.uint8)), rows[field.name].slice(0, 1).combine_chunks()
+            )
+        else:
+            columns[field.name] = rows[field.name].take(places)
+    return pa.table(columns)
+
+
+def _codes(order: Order, start: int) -> pa.DictionaryArray:
+    """Return the codes of one group of rows: the rows are sorted by them, so they are a slice of all codes."""
+    numbers = order.numbers[start : start + _ROWS_OF_A_GROUP]
+    if not len(numbers):
+        return pa.DictionaryArray.from_arrays(pa.array([], pa.int32()), order.codes)
+    first = int(numbers[0])
+    codes = order.codes.slice(first, int(numbers[-1]) - first + 1).drop_null()
+    within = (numbers - first).astype(np.int32)
+    # A row without an entity is null.
+    return pa.DictionaryArray.from_arrays(pa.array(within, mask=within >= len(codes)), codes)
+
+
+def _is_one_value(column: pa.ChunkedArray) -> bool:
+    return len(column) > 0 and bool(pc.all(pc.equal(column, column[0])).as_py())
+
+
+def _repeats(column: pa.ChunkedArray) -> bool:
+    """Say whether values come again so often that each is better told once, judged by the first rows."""
+    if pa.types.is_dictionary(column.type):
+        return True
+    sample = column.slice(0, _SAMPLE)
+    return bool(pc.count_distinct(sample).as_py() < len(sample) / 2)

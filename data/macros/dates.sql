@@ -9,7 +9,8 @@
 CREATE OR REPLACE MACRO parse_date_zh(text) AS
     CASE
         -- The commonest forms, a hundred times as fast.
-        WHEN strlen(text) = 10 AND (text LIKE '2___-__-__' OR text LIKE '1___-__-__') THEN TRY_CAST(text AS DATE)
+        WHEN strlen(text) = 10 AND text > '0' AND text < ':' AND (text LIKE '____-__-__' OR text LIKE '____/__/__')
+            THEN TRY_CAST(text AS DATE)
         WHEN regexp_full_match(text, '[0-9]{4}(-[0-9]{1,2}-[0-9]{1,2}|/[0-9]{1,2}/[0-9]{1,2})')
             THEN TRY_CAST(text AS DATE)
         ELSE CAST(

@@ -7,7 +7,7 @@ import re
 import duckdb
 import pytest
 
-from data.quality import cast, row_rules, type_rule
+from data.quality import row_rules, type_rule
 from data.reasons import reason_zh
 from data.schemas import TABLES
 
@@ -15,9 +15,9 @@ from data.schemas import TABLES
 def sentences():
     """All sentences that the rules of all tables can say, with a value put in and as the report groups them."""
     for table in TABLES.values():
-        rules = [*row_rules(table), *(type_rule(c, "VARCHAR") for c in table.columns if cast(c, "VARCHAR"))]
+        rules = [*row_rules(table), *(type_rule(c, "told") for c in table.columns)]
         for rule in rules:
-            said = re.search(r"THEN '(.*)' END$", rule, re.DOTALL).group(1)
+            said = re.fullmatch("'(.*)'", rule.sentence, re.DOTALL).group(1)
             sentence = re.sub(r"' \|\| .*? \|\| '", "值", said).replace("''", "'")
             yield table.name, sentence
             yield table.name, re.sub(", was .*$", "", sentence)
@@ -55,8 +55,8 @@ def test_a_reason_is_rendered_with_its_value_and_columns_by_their_meaning(reason
 
 
 def test_the_sentences_are_those_that_the_engine_says():
-    rule = next(rule for rule in row_rules(TABLES["penalties"]) if "at least" in rule)
+    rule = next(rule for rule in row_rules(TABLES["penalties"]) if "at least" in rule.sentence)
 
-    said = duckdb.execute(f"SELECT {rule} FROM (SELECT -5.0::DOUBLE AS amount)").fetchone()[0]
+    said = duckdb.execute(f"SELECT {rule.sentence} FROM (SELECT -5.0::DOUBLE AS amount)").fetchone()[0]
 
     assert said == "amount must be at least 0, was -5.0"
