@@ -29,7 +29,7 @@ class Order:
     Attributes
     ----------
     places : array (n,)
-        Where each row stands among the rows as they came.
+        Where each row in order stands among all rows as they came.
     numbers : array (n,)
         For each row in order the number of its entity, counted from 0 in the order of the codes.
     codes : array of text
@@ -46,10 +46,12 @@ def key_of_order(table: Table) -> tuple[str, ...]:
     return tuple(dict.fromkeys(("entity_id", "known_at", "source_row", *table.key)))
 
 
-def order_rows(rows: pa.Table, table: Table) -> Order:
-    """Return the order of rows of a canonical table, each column one piece."""
-    places = _by_row(rows, table)
-    codes, days = rows["entity_id"].combine_chunks(), rows["known_at"].combine_chunks().cast(pa.int32()).to_numpy()
+def order_rows(rows: pa.Table, table: Table, stands: NDArray[np.bool_]) -> Order:
+    """Return the order of those rows of a canonical table that stand, each column one piece."""
+    mask = pa.array(stands)
+    places = _by_row(rows, table, mask)
+    codes = rows["entity_id"].filter(mask).combine_chunks()
+    days = rows["known_at"].filter(mask).combine_chunks().cast(pa.int32()).to_numpy()
     in_code = _as_numbers(codes)
     if places is None:
         places = np.argsort(in_code, kind="stable")
@@ -62,16 +64,18 @@ def order_rows(rows: pa.Table, table: Table) -> Order:
     by_day = (numbers << _DAYS_BITS) + (days[places] - days.min(initial=0))
     distinct = codes.take(pa.array(places[is_first]))
     # The second sort leaves an entity's rows where they are together, so their numbers stand.
-    return Order(places[np.argsort(by_day, kind="stable")], numbers, distinct)
+    places = places[np.argsort(by_day, kind="stable")]
+    return Order(np.flatnonzero(stands)[places], numbers, distinct)
 
 
-def _by_row(rows: pa.Table, table: Table) -> NDArray[np.int64] | None:
+def _by_row(rows: pa.Table, table: Table, mask: pa.Array) -> NDArray[np.int64] | None:
     """Return the order of the rows by all that comes after the day; None where they came so, as they mostly do."""
-    in_file = rows["source_row"].to_numpy()
+    in_file = rows["source_row"].filter(mask).to_numpy()
     if (in_file[1:] > in_file[:-1]).all():
         return None
     keys = [(name, "ascending") for name in key_of_order(table)[2:]]
-    return np.asarray(pc.sort_indices(rows.select([name for name, _ in keys]), sort_keys=keys), dtype=np.int64)
+    columns = rows.select([name for name, _ in keys]).filter(mask)
+    return np.asarray(pc.sort_indices(columns, sort_keys=keys), dtype=np.int64)
 
 
 def _as_numbers(codes: pa.Array) -> NDArray[np.uint64]:

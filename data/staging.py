@@ -15,7 +15,6 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -36,9 +35,11 @@ class Staged:
 
     Attributes
     ----------
-    kept : Table
-        Rows that keep every rule, as they came. Columns that the mapping leaves out are left out here too; texts of
-        which only some are allowed are dictionaries.
+    rows : Table
+        All rows as they came. Columns that the mapping leaves out are left out here too; texts of which only some are
+        allowed are dictionaries.
+    stands : array (n,)
+        Whether a row keeps every rule.
     refused : Table
         Rows that break a rule: `reasons` and all columns of the canonical table, by file and row.
     merged : Table or None
@@ -46,7 +47,8 @@ class Staged:
         record is made.
     """
 
-    kept: pa.Table
+    rows: pa.Table
+    stands: NDArray[np.bool_]
     refused: pa.Table
     merged: pa.Table | None
 
@@ -78,18 +80,14 @@ def stage(
     with _mapping_errors_explained(mapping):
         rows = arrow_of(connection, _staging_sql(mapping, table, raw_types, taken_on))
     merged = rows.select([*_PROVENANCE, _MERGED]) if _MERGED in raw_types else None
-    is_refused = rows["refused"].is_valid()
-    kept = rows.drop_columns(["refused", *([_MERGED] if merged else [])])
-    kept = kept.filter(pc.invert(is_refused)) if pc.any(is_refused).as_py() else kept
-    later = _later_of_a_key(connection, kept, table)
-    refused = [_broken(rows, table), _duplicates(kept, later, table), *_rejected(staging, table)]
-    kept = kept.drop_columns("key_hash")
-    if len(later):
-        stays = np.ones(len(kept), dtype=np.bool_)
-        stays[later] = False
-        kept = kept.filter(pa.array(stays))
+    stands = np.asarray(rows["refused"].is_null())
+    broken = _broken(rows, stands, table)
+    later = _later_of_a_key(connection, rows, stands, table)
+    rows = rows.drop_columns(["refused", "key_hash", *([_MERGED] if merged else [])])
+    refused = [broken, _duplicates(rows, later, table), *_rejected(staging, table)]
+    stands[later] = False
     by_row = [(name, "ascending") for name in _PROVENANCE]
-    return Staged(kept.combine_chunks(), pa.concat_tables(refused).sort_by(by_row), merged)
+    return Staged(rows, stands, pa.concat_tables(refused).sort_by(by_row), merged)
 
 
 def select_of(mapping: Path) -> str:
@@ -184,9 +182,9 @@ def _taken_on_rules(taken_on: date | None) -> list[Rule]:
     return [Rule(f"known_at > DATE '{taken_on}'", said)]
 
 
-def _broken(rows: pa.Table, table: Table) -> pa.Table:
+def _broken(rows: pa.Table, stands: NDArray[np.bool_], table: Table) -> pa.Table:
     """Return the rows that break a rule, with their reasons and the very texts that are not allowed."""
-    broken = rows.filter(rows["refused"].is_valid())
+    broken = rows.take(pa.array(np.flatnonzero(~stands)))
     told = broken["refused"].combine_chunks().flatten()
     for name, values in zip((field.name for field in told.type), told.flatten(), strict=True):
         if name != "reasons":
@@ -194,18 +192,20 @@ def _broken(rows: pa.Table, table: Table) -> pa.Table:
     return _with_reasons(told.field("reasons").cast(pa.list_(pa.string())), broken, table)
 
 
-def _later_of_a_key(connection: duckdb.DuckDBPyConnection, kept: pa.Table, table: Table) -> NDArray[np.int64]:
-    """Return the places of the rows whose key another has that stands before by (known_at, source_file, source_row)."""
-    hashes = kept["key_hash"].to_numpy()
-    in_order = np.sort(hashes)
+def _later_of_a_key(
+    connection: duckdb.DuckDBPyConnection, rows: pa.Table, stands: NDArray[np.bool_], table: Table
+) -> NDArray[np.int64]:
+    """Return where rows stand whose key another has that is before them by (known_at, source_file, source_row)."""
+    hashes = rows["key_hash"].to_numpy()
+    in_order = np.sort(hashes[stands])
     met_again = np.unique(in_order[1:][in_order[1:] == in_order[:-1]])
     if not len(met_again):
         return np.zeros(0, dtype=np.int64)
     # Few keys come twice, and two keys hardly ever have one hash: only those rows are looked at.
     nearest = np.minimum(np.searchsorted(met_again, hashes), len(met_again) - 1)
-    (places,) = np.nonzero(met_again[nearest] == hashes)
-    candidates = kept.take(pa.array(places)).append_column("place", pa.array(places))
-    connection.register("candidates", candidates)
+    places = pa.array(np.flatnonzero((met_again[nearest] == hashes) & stands))
+    columns = list(dict.fromkeys((*table.key, "known_at", *_PROVENANCE)))
+    connection.register("candidates", rows.select(columns).take(places).append_column("place", places))
     key = ", ".join(quote(name) for name in table.key)
     found = connection.execute(f"""
         SELECT place FROM candidates
@@ -215,11 +215,11 @@ def _later_of_a_key(connection: duckdb.DuckDBPyConnection, kept: pa.Table, table
     return np.asarray(found["place"], dtype=np.int64)
 
 
-def _duplicates(kept: pa.Table, places: NDArray[np.int64], table: Table) -> pa.Table:
+def _duplicates(rows: pa.Table, places: NDArray[np.int64], table: Table) -> pa.Table:
     """Return the rows at these places with the reason that their key was met before."""
     said = f"duplicate of an earlier row with the same {', '.join(table.key)}"
     reasons = pa.array([[said]] * len(places), pa.list_(pa.string()))
-    return _with_reasons(reasons, kept.take(pa.array(places)), table)
+    return _with_reasons(reasons, rows.take(pa.array(places)), table)
 
 
 def _rejected(staging: Path, table: Table) -> Iterator[pa.Table]:

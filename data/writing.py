@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from data.columns import arrow_schema, whole
 from data.ordering import Order, order_rows
@@ -30,14 +31,16 @@ def write_files(staged: Staged, table: Table, folder: Path) -> dict[str, int]:
     dict
         n_read, n_accepted, n_named, n_quarantined, and n_flagged: accepted rows whose code has a wrong check character.
     """
-    accepted, named = _parted(staged.kept, table)
-    order = write_records(accepted, table, folder / "accepted.parquet")
+    is_named = _named(staged, table)
+    order = write_records(staged.rows, table, folder / "accepted.parquet", staged.stands & ~is_named)
+    by_row = [("source_file", "ascending"), ("source_row", "ascending")]
+    named = whole(staged.rows.take(pa.array(np.flatnonzero(is_named))), table).sort_by(by_row)
     _write(named, folder / "named.parquet")
     _write(staged.refused, folder / "quarantine.parquet")
     if staged.merged is not None:
         _write(_merged(staged.merged), folder / "merged.parquet")
-    n_read = len(staged.kept) + len(staged.refused)
-    counts = (n_read, len(accepted), len(named), len(staged.refused), _n_flagged(order))
+    ends = (len(order.places), len(named), len(staged.refused))
+    counts = (sum(ends), *ends, _n_flagged(order))
     names = ("n_read", "n_accepted", "n_named", "n_quarantined", "n_flagged")
     return dict(zip(names, counts, strict=True))
 
@@ -50,7 +53,7 @@ def write_parquet(connection: duckdb.DuckDBPyConnection, query: str, target: Pat
     )
 
 
-def write_records(rows: pa.Table, table: Table, target: Path) -> Order:
+def write_records(rows: pa.Table, table: Table, target: Path, stands: NDArray[np.bool_] | None = None) -> Order:
     """Write rows of a canonical table in their order; the same rows give the same bytes, however they came.
 
     One group of rows is written after the other, so that but one stands in memory twice.
@@ -59,29 +62,32 @@ def write_records(rows: pa.Table, table: Table, target: Path) -> Order:
     ----------
     rows : Table
         Each column one piece; columns that are null throughout may be left out, and texts be dictionaries as
-        `data.staging` makes them.
+        `data.columns` makes them.
+    stands : array (n,), optional
+        Which rows are written; by default all.
     """
-    order, schema = order_rows(rows, table), arrow_schema(table)
-    first = _group(rows, order, schema, 0)
+    stands = np.ones(len(rows), dtype=np.bool_) if stands is None else stands
+    order, columns = order_rows(rows, table, stands), _told_columns(rows, stands)
+    first = _group(columns, order, table, 0)
     repeated = [name for name in first.column_names if _repeats(first[name])]
     # Least and greatest of what hardly repeats, names and numbers of records, narrow no search.
-    bounded = [f.name for f in first.schema if f.name in repeated or pa.types.is_primitive(f.type)] + ["entity_id"]
+    bounded = [f.name for f in first.schema if f.name in (*repeated, "entity_id") or pa.types.is_primitive(f.type)]
     with pq.ParquetWriter(
         target, first.schema, use_dictionary=repeated, write_statistics=bounded, **_OPTIONS
     ) as writer:
         writer.write_table(first, _ROWS_OF_A_GROUP)
-        for start in range(_ROWS_OF_A_GROUP, len(rows), _ROWS_OF_A_GROUP):
-            writer.write_table(_group(rows, order, schema, start), _ROWS_OF_A_GROUP)
+        for start in range(_ROWS_OF_A_GROUP, len(order.places), _ROWS_OF_A_GROUP):
+            writer.write_table(_group(columns, order, table, start), _ROWS_OF_A_GROUP)
     return order
 
 
-def _parted(kept: pa.Table, table: Table) -> tuple[pa.Table, pa.Table]:
-    """Return the rows that have a code, or need none, and those that have to be linked by their name."""
-    if "entity_name" not in kept.column_names:
-        return kept, whole(kept.slice(0, 0), table)
-    is_named = pc.and_(pc.is_valid(kept["entity_name"]), pc.is_null(kept["entity_id"]))
-    by_row = [("source_file", "ascending"), ("source_row", "ascending")]
-    return kept.filter(pc.invert(is_named)).combine_chunks(), whole(kept.filter(is_named), table).sort_by(by_row)
+def _named(staged: Staged, table: Table) -> NDArray[np.bool_]:
+    """Say which rows have to be linked by their name: they stand, and have no code."""
+    if table.name == "entities" or "entity_name" not in staged.rows.column_names:
+        return np.zeros(len(staged.rows), dtype=np.bool_)
+    has_name, has_code = (staged.rows[name].is_valid().to_numpy() for name in ("entity_name", "entity_id"))
+    named: NDArray[np.bool_] = staged.stands & has_name & ~has_code
+    return named
 
 
 def _merged(rows: pa.Table) -> pa.Table:
@@ -105,22 +111,31 @@ def _write(rows: pa.Table, target: Path) -> None:
     pq.write_table(rows, target, row_group_size=_ROWS_OF_A_GROUP, **_OPTIONS)
 
 
-def _group(rows: pa.Table, order: Order, schema: pa.Schema, start: int) -> pa.Table:
+def _told_columns(rows: pa.Table, stands: NDArray[np.bool_]) -> dict[str, pa.ChunkedArray]:
+    """Return the columns in which a row that stands has a value; the file, where it is but one, is told once."""
+    columns, n_written = dict(zip(rows.column_names, rows.columns, strict=True)), int(stands.sum())
+    for name, column in list(columns.items()):
+        if column.null_count >= n_written and column.filter(pa.array(stands)).null_count == n_written:
+            del columns[name]
+    files = columns.get("source_file")
+    if files is not None and pc.all(pc.equal(files, files[0])).as_py():
+        places = pa.array(np.zeros(len(rows), dtype=np.uint8))
+        columns["source_file"] = pa.DictionaryArray.from_arrays(places, files.slice(0, 1).combine_chunks())
+    return columns
+
+
+def _group(columns: dict[str, pa.ChunkedArray], order: Order, table: Table, start: int) -> pa.Table:
     """Return one group of rows in order, with all columns."""
     places = pa.array(order.places[start : start + _ROWS_OF_A_GROUP])
-    columns = {}
-    for field in schema:
-        if field.name not in rows.column_names or rows[field.name].null_count == len(rows):
-            columns[field.name] = pa.nulls(len(places), field.type)
+    group = {}
+    for field in arrow_schema(table):
+        if field.name not in columns:
+            group[field.name] = pa.nulls(len(places), field.type)
         elif field.name == "entity_id":
-            columns[field.name] = _codes(order, start)
-        elif field.name == "source_file" and _is_one_value(rows[field.name]):
-            columns[field.name] = pa.DictionaryArray.from_arrays(
-                pa.array(np.zeros(len(places), dtype=np.uint8)), rows[field.name].slice(0, 1).combine_chunks()
-            )
+            group[field.name] = _codes(order, start)
         else:
-            columns[field.name] = rows[field.name].take(places)
-    return pa.table(columns)
+            group[field.name] = columns[field.name].take(places)
+    return pa.table(group)
 
 
 def _codes(order: Order, start: int) -> pa.DictionaryArray:
@@ -133,10 +148,6 @@ def _codes(order: Order, start: int) -> pa.DictionaryArray:
     within = (numbers - first).astype(np.int32)
     # A row without an entity is null.
     return pa.DictionaryArray.from_arrays(pa.array(within, mask=within >= len(codes)), codes)
-
-
-def _is_one_value(column: pa.ChunkedArray) -> bool:
-    return len(column) > 0 and bool(pc.all(pc.equal(column, column[0])).as_py())
 
 
 def _repeats(column: pa.ChunkedArray) -> bool:

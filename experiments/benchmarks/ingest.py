@@ -139,7 +139,7 @@ def _time_steps(settings: Settings) -> dict[str, float]:
             with _timed(taken, "read, cast and check"):
                 rows = stage(connection, mapping, table, taken_on, shown)
             with _timed(taken, "sort"):
-                order_rows(rows.kept, table)
+                order_rows(rows.rows, table, rows.stands)
             with _timed(taken, "sort and write"):
                 write_files(rows, table, Path(target))
     return {

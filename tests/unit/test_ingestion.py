@@ -67,6 +67,39 @@ def test_a_row_that_breaks_a_rule_goes_to_quarantine_with_reason_file_and_row(wr
     assert list(records.connect(1).table("penalties").execute().record_id) == ["P1"]
 
 
+def test_a_row_in_quarantine_keeps_the_text_that_is_not_allowed_and_all_else_it_had(write_city, settings):
+    folder = write_city(
+        penalties_sql="SELECT 'P1' AS record_id, 'A1' AS entity_id, 'scolding' AS kind, '7' AS amount, "
+        "'2020-01-05' AS event_date, '2020-01-06' AS known_at"
+    )
+
+    records = brought_in(folder, settings)
+
+    path = records.folder / "quarantine" / "penalties.parquet"
+    (row,) = records.connect(1).read_parquet(str(path)).execute().to_dict("records")
+    assert row["reasons"][0].endswith("was 'scolding'")
+    assert (row["record_id"], row["entity_id"], row["kind"], row["amount"]) == ("P1", "A1", "scolding", 7.0)
+    assert str(row["known_at"])[:10] == "2020-01-06"
+
+
+def test_of_rows_with_one_key_the_one_known_first_stays_wherever_it_stands(write_city, settings):
+    folder = write_city(
+        penalties_csv="number,code,amount,decided,known\n"
+        "P1,A1,1,2020-01-05,2020-01-08\nP2,A1,2,2020-01-05,2020-01-06\nP1,A1,3,2020-01-05,2020-01-06\n"
+        "P1,A1,-4,2020-01-05,2020-01-05\n"
+    )
+
+    records = brought_in(folder, settings)
+
+    duplicate = ["duplicate of an earlier row with the same record_id"]
+    assert quarantine(records, "penalties") == [
+        (duplicate, "penalties.csv", 1),
+        (["amount must be at least 0, was -4.0"], "penalties.csv", 4),
+    ]
+    penalties = records.connect(1).table("penalties").execute()
+    assert list(zip(penalties.record_id, penalties.amount, strict=True)) == [("P2", 2.0), ("P1", 3.0)]
+
+
 def test_read_rows_are_accepted_or_quarantined_and_none_is_lost(write_city, settings):
     folder = write_city(penalties_csv="number,code,amount,decided,known\nP1,A1,5,2020-01-05,2020-01-06\n,,,,\n")
 

@@ -60,6 +60,7 @@ def test_the_region_of_a_code_is_that_of_the_registering_authority(value):
         "北京(海淀)某某有限公司",
         " 北京【海淀】某某 有限责任公司",
         "北京海淀某某有限公司",
+        "北京海淀某某有限责任公司",
     ],
 )
 def test_one_name_written_in_several_ways_has_one_normal_form(value, name):
@@ -82,6 +83,11 @@ def test_an_address_keeps_its_numbers(value):
         ("20/3/2025 14:32:36", date(2025, 3, 20)),
         ("２０２０－１－２", date(2020, 1, 2)),
         ("20200102", date(2020, 1, 2)),
+        ("2019/06/30", date(2019, 6, 30)),
+        ("2019-06-30", date(2019, 6, 30)),
+        ("2019/06-30", None),
+        ("2019 06 30", None),
+        ("-201-06-30", None),
         ("2023-02-30", None),
         ("不祥", None),
         (None, None),
