@@ -19,7 +19,7 @@ from data.errors import NotFoundError
 from data.files import read_json, write_json
 from data.settings import Settings
 from training.additive import AdditiveModel
-from training.bootstrap import LEVEL, draw_weights
+from training.bootstrap import draw_weights, interval_of
 from training.calibration import fit_intercept, sigmoid
 from training.calibration_metrics import bins_of, brier_parts, rates, smooth_calibration_error
 from training.calibration_plots import save_calibration_plots
@@ -206,11 +206,8 @@ class _Drawn:
 
 def _interval(value: float, draws: Floats) -> dict[str, float | None]:
     """Return value, low and high; no interval where a figure is defined on less than half of the draws."""
-    defined = draws[~np.isnan(draws)]
-    if 2 * len(defined) < len(draws):
-        return {"value": value, "low": None, "high": None}
-    low, high = np.quantile(defined, [(1.0 - LEVEL) / 2.0, (1.0 + LEVEL) / 2.0])
-    return {"value": value, "low": float(low), "high": float(high)}
+    found = interval_of(value, draws, len(draws)).as_json()
+    return {name: found[name] for name in ("value", "low", "high")}
 
 
 def _is_worse(less: Mapping[str, float | None]) -> bool:

@@ -17,7 +17,7 @@ from sklearn.isotonic import IsotonicRegression
 from data.city import City, FittedScale
 from data.errors import ConfigurationError
 from training.additive import AdditiveModel
-from training.bootstrap import LEVEL, draw_weights
+from training.bootstrap import LEVEL, draw_weights, interval_of
 from training.expert_card import CutPoints
 from training.rows import Rows
 
@@ -129,11 +129,8 @@ def _crossings(points: Floats, y: NDArray[np.int8], weight: Floats, rates: tuple
 
 
 def _interval(draws: Floats) -> tuple[float | None, float | None]:
-    defined = draws[~np.isnan(draws)]
-    if 2 * len(defined) < len(draws):
-        return None, None
-    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return _rounded(low), _rounded(high)
+    found = interval_of(np.nan, draws, len(draws))
+    return (None, None) if np.isnan(found.low) else (_rounded(found.low), _rounded(found.high))
 
 
 def _rounded(points: float) -> float:

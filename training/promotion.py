@@ -112,7 +112,7 @@ def promote(
             f"Model {model.model_version} must be registered in MLflow, it is not. Run `qianfen push {city.name}`."
         )
     after = after or _adopt(city, settings, engine, who)
-    champion = _described(city, settings, artifact, version)
+    champion = _described(city, settings, model.model_version, artifact, version)
     gate = [row.as_json() for row in rows]
     entry = ledger.append(engine, after, city.name, ledger.PROMOTED, champion, who.strip(), why.strip(), gate)
     _follow(city, settings, engine, entry, progress)
@@ -165,11 +165,10 @@ def require_person(who: str, why: str) -> None:
 _DESCRIBED = ("model_version", "artifact", "manifest_sha256", "registered_version")
 
 
-def _described(city: City, settings: Settings, artifact: str, version: str) -> dict[str, str]:
-    model = load_artifact(models_folder(city, settings) / artifact)
+def _described(city: City, settings: Settings, model_version: str, artifact: str, version: str) -> dict[str, str]:
     digest = manifest_hash(city, settings, artifact)
     assert digest is not None, "an artifact that loads has a manifest"
-    return dict(zip(_DESCRIBED, (model.model_version, artifact, digest, version), strict=True))
+    return dict(zip(_DESCRIBED, (model_version, artifact, digest, version), strict=True))
 
 
 def _adopt(city: City, settings: Settings, engine: Engine, who: str) -> Entry | None:
@@ -177,7 +176,8 @@ def _adopt(city: City, settings: Settings, engine: Engine, who: str) -> Entry | 
     pointer = read_pointer(city, settings)
     if pointer is None:
         return None
-    champion = _described(city, settings, pointer.artifact, pointer.registered_version)
+    model = load_artifact(models_folder(city, settings) / pointer.artifact)
+    champion = _described(city, settings, model.model_version, pointer.artifact, pointer.registered_version)
     why = "It was the champion before the ledger was kept."
     return ledger.append(engine, None, city.name, ledger.ADOPTED, champion, who.strip(), why)
 

@@ -32,7 +32,7 @@ from training.fitting import window_shifted
 from training.registry import models_folder
 from training.rows import Rows, labelled_rows, stage_rows
 from training.runs import CHALLENGER, challenge, described, save_training
-from training.selection import selection_of, weighed_as
+from training.selection import selection_of, short_window, weighed_as
 from training.splits import check_split, first_day, horizon_days, last_label_day
 from training.trainings import TrainingResult, is_whole
 
@@ -189,21 +189,18 @@ def _evidence(
         rows = labelled_rows(city, records, "recalibration", (to,), days, settings, progress)
         return _Evidence(weighed_as(city, records, rows, days, selection_of(manifest), settings, progress))
     rows = _stage(city, records, settings, "calibration", manifest, progress)
-    days = horizon_days(city, "calibration")
-    if isinstance(to, BaseRate) or days == city.label.horizon_days:
+    short = short_window(city, records, selection_of(manifest), settings, progress)
+    if isinstance(to, BaseRate) or short is None:
         return _Evidence(rows)
-    full = _stage(city, records, settings, "trees", manifest, progress)
-    return _Evidence(rows, full, _stage(city, records, settings, "trees", manifest, progress, days))
+    return _Evidence(rows, _stage(city, records, settings, "trees", manifest, progress), short)
 
 
 def _stage(
-    city: City, records: Records, settings: Settings, stage: str, manifest: dict[str, Any], progress: Progress,
-    days: int | None = None,
-) -> Rows:  # fmt: skip
+    city: City, records: Records, settings: Settings, stage: str, manifest: dict[str, Any], progress: Progress
+) -> Rows:
     """Return the rows of a stage, weighed as those that the champion learned from."""
-    days = days or horizon_days(city, stage)
-    rows = stage_rows(city, records, stage, settings, progress, days)
-    return weighed_as(city, records, rows, days, selection_of(manifest), settings, progress)
+    rows = stage_rows(city, records, stage, settings, progress)
+    return weighed_as(city, records, rows, horizon_days(city, stage), selection_of(manifest), settings, progress)
 
 
 def _require_in_time(city: City, day: date) -> None:

@@ -33,10 +33,10 @@ from training.plots import save_importance, save_plots
 from training.registry import models_folder
 from training.rows import Rows, stage_rows
 from training.scale import Scale
-from training.selection import weigh_stages, weighed_as
+from training.selection import short_window, weigh_stages
 from training.selection_plot import save_balance_plot
 from training.shap_plots import save_shap_plots
-from training.splits import STAGES, check_split, horizon_days, last_label_day
+from training.splits import STAGES, check_split, last_label_day
 from training.trainings import TrainingResult, is_whole, open_training, push_or_keep, save_state
 
 CHALLENGER = "lightgbm_offset"
@@ -154,10 +154,7 @@ def _fit_all(
     city: City, records: Records, rows: dict[str, Rows], selection: dict[str, Any], reference: Snapshot, recipe: Recipe,
     kept: Scale | None, settings: Settings, progress: Progress,
 ) -> dict[str, AdditiveModel]:  # fmt: skip
-    short = None
-    if (days := horizon_days(city, "calibration")) != city.label.horizon_days:
-        short = stage_rows(city, records, "trees", settings, progress, days)
-        short = weighed_as(city, records, short, days, selection, settings, progress)
+    short = short_window(city, records, selection, settings, progress)
     population = reference.read(list(recipe.card.names)).to_numpy(dtype=np.float64, na_value=np.nan)
     models = {}
     for kind in KINDS:

@@ -31,7 +31,7 @@ from data.settings import Settings
 from features.catalogue import load_catalogue
 from training.folds import FoldRows
 from training.inspection_chance import Chances, inspection_chances
-from training.rows import Rows
+from training.rows import Rows, stage_rows
 from training.splits import horizon_days
 
 CLIPS = (1.5, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0, 50.0)
@@ -147,6 +147,20 @@ def weighed_as(
         return rows
     chances = inspection_chances(city, records, rows.as_of_dates, days, settings, progress)
     return clipped(rows, stage_weights(rows, chances), selection["clip"])
+
+
+def short_window(
+    city: City, records: Records, selection: Mapping[str, Any], settings: Settings, progress: Progress
+) -> Rows | None:
+    """Return the trees' rows with the calibration's label window, weighed as a manifest's `selection` says.
+
+    None where that window is no other than the label's.
+    """
+    days = horizon_days(city, "calibration")
+    if days == city.label.horizon_days:
+        return None
+    rows = stage_rows(city, records, "trees", settings, progress, days)
+    return weighed_as(city, records, rows, days, selection, settings, progress)
 
 
 def _by_stage(

@@ -110,7 +110,11 @@ def test_the_other_calibrations_are_moved_as_the_models_own_was(slope, moved):
     raw = rng.normal(size=5_000)
     rows = SimpleNamespace(X=raw[:, None], y=labels_of(sigmoid(-1.0 + raw), rng), weight=None)
     level = fit_intercept(slope * raw, rows.y) + moved
-    model = SimpleNamespace(raw_score=lambda X: X[:, 0], log_odds=lambda X: level + slope * X[:, 0])
+    model = SimpleNamespace(
+        raw_score=lambda X: X[:, 0],
+        log_odds=lambda X: level + slope * X[:, 0],
+        probability=lambda X: sigmoid(level + slope * X[:, 0]),
+    )
 
     ways = calibrated_ways(model, rows, rows.X)
 

@@ -14,8 +14,8 @@ from training.fitting import shifted_platt
 from training.folds import Fold, FoldRows, temporal_folds
 from training.rivals import FittedRival
 from training.rows import stage_rows
-from training.selection import weigh_stages, weighed_as
-from training.splits import STAGES, first_day, horizon_days
+from training.selection import short_window, weigh_stages
+from training.splits import STAGES, first_day
 
 N_FOLDS = 3
 
@@ -54,10 +54,7 @@ def split_trial(city: City, records: Records, settings: Settings, progress: Prog
     """
     rows = {stage: stage_rows(city, records, stage, settings, progress) for stage in STAGES}
     rows, selection = weigh_stages(city, records, rows, settings, progress)
-    short, days = None, horizon_days(city, "calibration")
-    if days != city.label.horizon_days:
-        short = stage_rows(city, records, "trees", settings, progress, days)
-        short = weighed_as(city, records, short, days, selection, settings, progress)
+    short = short_window(city, records, selection, settings, progress)
 
     def calibrate(fitted: FittedRival) -> FittedRival:
         later = fitted.calibrated(rows["calibration"])
