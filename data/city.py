@@ -232,6 +232,15 @@ class City(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _window_of_the_label(self) -> City:
+        if self.monitoring.window_days is not None and self.cohort.kind != "inspection":
+            raise ValueError(
+                "monitoring.window_days is for cohorts of inspections: a probability of an entity is of its label "
+                f"window, {self.label.horizon_days} days. Remove the key"
+            )
+        return self
+
     @property
     def mapped_tables(self) -> tuple[str, ...]:
         """Canonical tables that the city maps, in the order of the schema."""
@@ -266,6 +275,16 @@ class City(Section):
     def label_lag(self) -> timedelta:
         """Days from an as-of date until its labels are known."""
         return timedelta(days=self.label.horizon_days + self.label.reporting_delay_days)
+
+    @property
+    def monitoring_days(self) -> int:
+        """Days after a grading whose inspections monitoring counts."""
+        return self.monitoring.window_days or self.label.horizon_days
+
+    @property
+    def monitoring_lag(self) -> timedelta:
+        """Days from a grading until monitoring knows what came of it."""
+        return timedelta(days=self.monitoring_days + self.label.reporting_delay_days)
 
     def source_folder(self, settings: Settings) -> Path:
         """Return the folder that holds the city's files; SourceError where it is not to be found."""

@@ -13,6 +13,12 @@ class Monitoring(Section):
     The limits of single indicators are those of [drift].
     """
 
+    window_days: int | None = Field(
+        default=None,
+        gt=0,
+        description="days after a grading whose inspections are counted, of a cohort of inspections; by default the "
+        "label window",
+    )
     points_psi_notable: float = Field(default=0.1, gt=0, description="PSI of the points that gives a notice")
     points_psi: float = Field(default=0.25, gt=0, description="PSI of the points that gives an alarm")
     roc_auc_notable: float = Field(default=0.02, gt=0, description="fall of the AUC below the test's: a notice")

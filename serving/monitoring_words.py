@@ -31,9 +31,9 @@ _WORDS: dict[str, tuple[str, str]] = {
     "apart_hint": ("AUC，0.5 为无法分辨", "AUC; 0.5 means not at all"),
     "came_true": ("检查结果", "What came true"),
     "came_true_note": (
-        "截至 {} 的分级，此后预期期内受检的 {} 户。横线为违规率的 95% 区间（Wilson）。标签少于 {} 个的等级不判断。",
-        "Of the grading as of {}: the {} entities that were inspected within its window. The line is the 95% interval "
-        "of the violation rate (Wilson). A grade with fewer than {} labels is not judged.",
+        "截至 {} 的分级，此后 {} 天内受检的 {} 户。横线为违规率的 95% 区间（Wilson）。标签少于 {} 个的等级不判断。",
+        "Of the grading as of {}: within {} days {} entities were inspected. The line is the 95% interval of the "
+        "violation rate (Wilson). A grade with fewer than {} labels is not judged.",
     ),
     "made_by": ("此分级由旧模型 {} 作出。", "Model {} made this grading, not the champion."),
     "against_its_test": (

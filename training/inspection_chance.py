@@ -118,6 +118,8 @@ def inspection_chances(
 ) -> list[Chances]:
     """Return the chances of everybody active as of each date to be inspected within `days`, learned from the past.
 
+    Of a cohort of inspections, only those of its types count.
+
     Raises
     ------
     LabelError
@@ -127,7 +129,10 @@ def inspection_chances(
     learned_from = {p for ps in past.values() for p in ps}
     needed = sorted({*as_of_dates, *learned_from})
     active = {a.as_of_date: a for a in active_entities(city, records, needed, days, settings, progress)}
-    inspected = {p: np.isfinite(labels_of(city, records, active[p], days, settings)) for p in sorted(learned_from)}
+    types = city.cohort.inspection_types if city.cohort.kind == "inspection" else ()
+    inspected = {
+        p: np.isfinite(labels_of(city, records, active[p], days, settings, types)) for p in sorted(learned_from)
+    }
     found = []
     for day in as_of_dates:
         progress(f"Chances of being inspected from {day} on, learned from {', '.join(map(str, past[day]))}.")

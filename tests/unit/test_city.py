@@ -86,6 +86,11 @@ def test_weights_are_refused_where_every_row_is_an_inspection(write_city):
     assert "got" not in str(error.value)
 
 
+def test_a_window_of_monitoring_is_refused_where_entities_are_graded_over_the_label_window(write_city):
+    with pytest.raises(ConfigurationError, match="monitoring.window_days is for cohorts of inspections.*90 days"):
+        load_city(edited(write_city(), "[label]", "[monitoring]\nwindow_days = 56\n\n[label]"))
+
+
 def test_a_source_folder_that_is_not_there_is_named(write_city, settings):
     city = load_city(edited(write_city(), "{city}/files", "{city}/elsewhere"))
 

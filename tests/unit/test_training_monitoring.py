@@ -197,6 +197,27 @@ def test_where_the_cohort_is_of_inspections_the_first_one_after_the_grading_coun
     assert found.y.tolist() == [0]
 
 
+def test_a_cohort_of_inspections_is_judged_over_the_window_that_is_declared_for_monitoring(write_records, city):
+    cohort = city.cohort.model_copy(update={"kind": "inspection", "inspection_types": ("routine",)})
+    label = city.label.model_copy(update={"horizon_days": 1})
+    city = city.model_copy(update={"cohort": cohort, "label": label})
+    visits = [
+        {"entity_id": f"E{n}", "inspection_type": "routine", "event_date": AS_OF + timedelta(days=n), "failed": True}
+        for n in range(4)
+    ]
+    records = write_records(entities=entities(4), inspections=visits)
+    grades = pd.DataFrame({"entity_id": [f"E{n}" for n in range(4)], "probability": 0.5, "grade": "C"})
+
+    by_days = {}
+    for days in (None, 3):
+        monitoring = city.monitoring.model_copy(update={"window_days": days})
+        declared = city.model_copy(update={"monitoring": monitoring})
+        by_days[days] = outcomes_of(declared, records, AS_OF, grades, 1).entity_ids.tolist()
+        assert declared.monitoring_lag == timedelta(days=(days or 1) + 1)
+
+    assert by_days == {None: ["E0"], 3: ["E0", "E1", "E2"]}
+
+
 def test_labels_reach_no_further_than_the_records_and_the_day(write_records, city):
     visits = [{"entity_id": "E0", "event_date": date(2020, 5, 1), "failed": True}]
     records = write_records(entities=entities(1), inspections=visits)

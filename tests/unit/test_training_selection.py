@@ -174,6 +174,29 @@ def test_chances_are_learned_from_dates_whose_labels_were_known(city):
     assert past_dates(city, date(2020, 3, 31), 90) == (date(2019, 12, 31),)
 
 
+@pytest.mark.parametrize(("kind", "types"), [("entity", ()), ("inspection", ("routine",))])
+def test_the_chance_of_an_inspection_is_that_of_the_types_of_the_cohort(city, settings, monkeypatch, kind, types):
+    cohort = city.cohort.model_copy(update={"kind": kind, "inspection_types": ("routine",)})
+    asked = []
+
+    def active(_city, _records, days, *rest):
+        return [
+            inspection_chance.Active(day, np.array(["E0"], object), np.zeros((1, 1)), np.zeros((1, 1))) for day in days
+        ]
+
+    def labels(_city, _records, _active, _days, _settings, types):
+        asked.append(types)
+        return np.zeros(1)
+
+    monkeypatch.setattr(inspection_chance, "active_entities", active)
+    monkeypatch.setattr(inspection_chance, "labels_of", labels)
+    monkeypatch.setattr(inspection_chance, "learned_chance", lambda *given: np.ones(1))
+
+    inspection_chance.inspection_chances(city.model_copy(update={"cohort": cohort}), None, [DAY], 90, settings, quiet)
+
+    assert set(asked) == {types}
+
+
 def test_records_that_do_not_reach_back_a_window_are_refused_with_a_remedy(city, settings, monkeypatch):
     def before_all_records(_records, days, *rest):
         raise PointInTimeError(f"An as-of date must lie after the first record, got {days[0]}.")

@@ -59,9 +59,9 @@ def labels_known_until(city: City, records: Records, day: date) -> date:
 
 
 def outcomes_of(city: City, records: Records, as_of_date: date, grades: pd.DataFrame, threads: int) -> Outcomes:
-    """Return the outcomes of grades (entity_id, probability, grade) as of a date whose label window is over."""
+    """Return the outcomes of grades (entity_id, probability, grade) as of a date whose window is over."""
     if city.cohort.kind == "inspection":
-        window = Period(start=as_of_date, end=as_of_date + city.horizon)
+        window = Period(start=as_of_date, end=as_of_date + timedelta(days=city.monitoring_days))
         labels = inspection_labels(records, city, window, threads).drop_duplicates("entity_id")
     else:
         labels = entity_labels(records, city, as_of_date, threads=threads)

@@ -38,7 +38,7 @@ def expected_of(evidence: Evidence, newest: Graded, now: pd.DataFrame) -> tuple[
     figures, among = _promised(evidence, newest.as_of_date, pd.Series(sigmoid(log_odds), index=now["entity_id"]))
     content = {
         "as_of_date": str(newest.as_of_date),
-        "labels_known_on": str(newest.as_of_date + evidence.city.label_lag),
+        "labels_known_on": str(newest.as_of_date + evidence.city.monitoring_lag),
         "among": among,
         "figures": {name: figure.as_json() for name, figure in figures.items()},
     }
@@ -56,7 +56,7 @@ def outcomes_of_gradings(evidence: Evidence, gradings: Sequence[Graded]) -> tupl
     over = [
         (grading, manifest)
         for grading in gradings
-        if grading.as_of_date + city.label_lag <= until
+        if grading.as_of_date + city.monitoring_lag <= until
         and (manifest := _manifest_of(evidence, grading)) is not None
         and _is_a_test(city, manifest, grading)
     ]
@@ -130,7 +130,7 @@ def _promised(evidence: Evidence, day: date, probability: pd.Series) -> tuple[di
     limits, city = evidence.city.monitoring, evidence.city
     chance: NDArray[np.float64] = np.ones(len(probability))
     selection = city.selection.model_copy(update={"known_by": "as_of_date"})
-    past, days = city.model_copy(update={"selection": selection}), city.label.horizon_days
+    past, days = city.model_copy(update={"selection": selection}), city.monitoring_days
     among = "everybody"
     try:
         found = inspection_chances(past, evidence.records, [day], days, evidence.settings, evidence.progress)[0]

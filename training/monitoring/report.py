@@ -73,6 +73,7 @@ def monitor_city(
     return {
         "city": city.name,
         "as_of_date": str(evidence.day),
+        "window_days": trained.monitoring_days,
         "level": worst(findings),
         "findings": [asdict(finding) for finding in findings],
         "champion": {"model_version": model.model_version, "test": evidence.test},
