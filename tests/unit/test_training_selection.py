@@ -180,9 +180,8 @@ def test_the_chance_of_an_inspection_is_that_of_the_types_of_the_cohort(city, se
     asked = []
 
     def active(_city, _records, days, *rest):
-        return [
-            inspection_chance.Active(day, np.array(["E0"], object), np.zeros((1, 1)), np.zeros((1, 1))) for day in days
-        ]
+        one = np.zeros((1, 1))
+        return [inspection_chance.Active(day, np.array(["E0"], object), one, one) for day in days]
 
     def labels(_city, _records, _active, _days, _settings, types):
         asked.append(types)
