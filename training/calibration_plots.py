@@ -9,6 +9,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from data.codes import industry_name
 from training.plots import EXPERT, LEARNED, NEUTRAL, figure_of
 
 _MOST_GROUPS = 40
@@ -54,9 +55,14 @@ def groups(report: Mapping[str, Any]) -> Figure:
         axes.plot([gap["low"], gap["high"]], [place, place], color=color, linewidth=2)
         axes.plot(gap["value"], place, marker="o", markersize=4, color=color)
     axes.locator_params(axis="x", nbins=5)
-    names = [f"{row['kind']} {row['group']} ({row['n']:,})" for row in rows]
+    names = [f"{row['kind']} {_name(row)} ({row['n']:,})" for row in rows]
     axes.set_yticks(range(len(rows)), names, fontsize=8)
     return figure
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    # Names of regions are in Chinese, which the font of the pictures does not have.
+    return industry_name(row["group"], "en") if row["kind"] == "industry" else str(row["group"])
 
 
 def _with_intervals(axes: Axes, predicted: list[float], observed: list[Mapping[str, Any]]) -> None:

@@ -87,19 +87,23 @@ def grade_rates(scores: Scores, y: NDArray[np.int8], grades: tuple[str, ...]) ->
 def contributions(scores: Scores, names: tuple[str, ...]) -> Figure:
     """Which indicators move points, and is it the experts or history? Mean absolute points."""
     expert, learned = np.abs(scores.expert_parts).mean(axis=0), np.abs(scores.learned_parts).mean(axis=0)
-    order = np.argsort(expert + learned)
+    moving = np.flatnonzero(expert + learned > 0.0)
+    order = moving[np.argsort((expert + learned)[moving], kind="stable")]
     figure, axes = figure_of("What moves the points", "mean absolute points", "")
-    places = np.arange(len(names))
+    places = np.arange(len(order))
     axes.barh(places, expert[order], color=EXPERT, label="experts' card")
     axes.barh(places, learned[order], left=expert[order], color=LEARNED, label="learned from history")
-    axes.set_yticks(places, [names[i] for i in order], fontsize=8)
+    axes.set_yticks(places, [in_words(names[i]) for i in order], fontsize=8)
     axes.legend(frameon=False, loc="lower right")
+    _say_still(axes, len(names) - len(order))
     return figure
 
 
 def importance(found: Importance) -> Figure:
     """Which indicators matter, and would they matter again? Mean absolute points, with the interval over the refits."""
     table = found.table().iloc[::-1]
+    still = table[["mean_absolute_points", *(["high"] if len(found.refits) else [])]].max(axis=1) <= 0.0
+    table = table[~still]
     figure, axes = figure_of("Which indicators matter, and would they matter again?", "mean absolute points", "", 5.6)
     figure.set_figwidth(8.0)
     places = np.arange(len(table))
@@ -111,11 +115,23 @@ def importance(found: Importance) -> Figure:
             text = f"  rank {low:.0f} to {high:.0f}" if high > low else f"  rank {low:.0f}"
             axes.text(at, place, text, va="center", fontsize=7, color=NEUTRAL)
     axes.plot(table["mean_absolute_points"], places, "o", color=EXPERT, markersize=5, label="the model")
-    axes.set_yticks(places, table["indicator"], fontsize=8)
+    axes.set_yticks(places, [in_words(name) for name in table["indicator"]], fontsize=8)
+    _say_still(axes, int(still.sum()))
     # Room for the ranks.
     axes.set_xlim(0.0, 1.15 * axes.get_xlim()[1])
     axes.legend(frameon=False, loc="lower right")
     return figure
+
+
+def in_words(name: str) -> str:
+    """Return the name of an indicator as pictures show it."""
+    return name.replace("_", " ")
+
+
+def _say_still(axes: Axes, n: int) -> None:
+    """Say how many indicators are left out because they move nobody's points."""
+    if n:
+        axes.set_xlabel(f"{axes.get_xlabel()}; {n} other indicator{'s move' if n > 1 else ' moves'} nobody's points")
 
 
 def figure_of(title: str, x: str, y: str, height: float = 4.4) -> tuple[Figure, Axes]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from training.plots import EXPERT, LEARNED, NEUTRAL
+from training.plots import EXPERT, LEARNED, NEUTRAL, in_words
 
 NOTABLE = 0.1
 """Standardised difference from which a covariate is usually called out of balance (Austin 2009)."""
@@ -27,9 +27,9 @@ def save_balance_plot(selection: Mapping[str, Any], folder: Path) -> list[Path]:
 
 def balance_plot(balance: list[dict[str, Any]]) -> Figure:
     """Draw each indicator, and whether it is missing, with its standardised difference before and after (love plot)."""
-    lines = [(row["indicator"], row["before"], row["after"]) for row in balance]
+    lines = [(in_words(row["indicator"]), row["before"], row["after"]) for row in balance]
     lines += [
-        (f"{row['indicator']} missing", row["missing_before"], row["missing_after"])
+        (f"{in_words(row['indicator'])} missing", row["missing_before"], row["missing_after"])
         for row in balance
         if row["missing_before"]
     ]

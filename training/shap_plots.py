@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.additive import Scores
+from training.plots import in_words
 
 # pyplot and shap take a second to import, and only training draws.
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ N_STEPS = 12
 
 _POINTS = "points that the indicator adds or takes"
 _WIDTH = 9.0
+_ROOM = 0.08
 
 
 def save_shap_plots(scores: Scores, X: NDArray[np.float64], names: tuple[str, ...], folder: Path) -> list[Path]:
@@ -60,7 +62,7 @@ def explain(scores: Scores, X: NDArray[np.float64], names: tuple[str, ...]) -> A
     """Return scores as the shap library's Explanation: with `base_values` its values sum to points before clipping."""
     import shap
 
-    words = [name.replace("_", " ") for name in names]
+    words = [in_words(name) for name in names]
     values = scores.expert_parts + scores.learned_parts
     base = np.full(len(X), scores.base_points)
     return shap.Explanation(values, base, data=X, feature_names=words)
@@ -110,7 +112,13 @@ def waterfall(explanation: Any) -> Figure:
         explanation.values, explanation.base_values, data=explanation.data,
         display_data=_shown(explanation.data), feature_names=explanation.feature_names,
     )  # fmt: skip
-    shap.plots.waterfall(shown, max_display=N_STEPS, show=False)
+    # An indicator that moves nothing would get an arrow all the same; the others share the last line.
+    n_moving = int((np.abs(explanation.values) > 0.0).sum())
+    shap.plots.waterfall(shown, max_display=min(N_STEPS, max(n_moving, 1) + 1), show=False)
+    # Room for the number of an arrow that points to the left.
+    for one in figure.axes:
+        low, high = one.get_xlim()
+        one.set_xlim(low - _ROOM * (high - low), high)
     axes.set_title(
         "Why does the entity with the most points have them?\nFrom E[f(X)], the average entity, to f(x), its points",
         pad=36,
