@@ -65,8 +65,8 @@ def subject_of(city: City, settings: Settings, role: str = CHAMPION) -> Subject:
     artifact = challenger if role == CHALLENGER else (pointer.artifact if pointer else None)
     if artifact is None:
         more = "" if role == CHALLENGER or challenger is None else " Or give --challenger for what was trained last."
-        command = "train" if challenger is None else "promote"
-        raise NotFoundError(f"{city.name} has no {role} yet. Run `qianfen {command} {city.name}`.{more}")
+        rest = f"train {city.name}" if challenger is None else f"promote {city.name} --who NAME --why REASON"
+        raise NotFoundError(f"{city.name} has no {role} yet. Run `qianfen {rest}`.{more}")
     return Subject(role, artifact, load_artifact(models_folder(city, settings) / artifact))
 
 

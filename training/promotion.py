@@ -188,7 +188,12 @@ def _former(city: City, chain: list[Entry], to: str | None) -> Entry:
     wanted = line[-2:-1] if to is None else [v for v in were if v.startswith(to) and v != line[-1]]
     if len(wanted) != 1:
         named = "" if to is None else f" '{to}'"
-        others = ", ".join(v for v in were if v not in line[-1:]) or "none"
+        others = ", ".join(v for v in were if v not in line[-1:])
+        if not others:
+            raise NotFoundError(
+                f"{city.name} must have a former champion to go back to, there is none: no other model was promoted. "
+                f"See `qianfen ledger show {city.name}`."
+            )
         raise NotFoundError(
             f"{city.name} must have one former champion{named} to go back to, there are: {others}. "
             f"Name one with --to; see `qianfen ledger show {city.name}`."

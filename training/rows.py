@@ -95,7 +95,8 @@ def labelled_rows(
     LabelError
         Where the labels are too few or of one class.
     """
-    progress(f"Labels over {days} days and indicators of {name}.")
+    over = "of each inspection" if isinstance(dates, Period) else f"over {days} days"
+    progress(f"Labels {over} and indicators of {name}.")
     said: Sequence[object]
     last = dates.end if isinstance(dates, Period) else max(dates) + timedelta(days=days)
     refuse_leads(records, city, last + timedelta(days=city.label.reporting_delay_days), settings.threads)

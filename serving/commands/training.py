@@ -94,6 +94,7 @@ def _train(
     experiment: Mapping[str, Any] | None = None,
 ) -> None:
     from data.errors import RegistryError
+    from serving.promotions import challenger_waits
     from serving.tables import model_table
     from training.runs import train_city
 
@@ -106,4 +107,8 @@ def _train(
             f"Run `qianfen push {city_name}` when MLflow is back."
         )
     click.echo(f"{said} (MLflow run {result.mlflow_run_id}, version {result.registered_version})")
-    say_next(f"qianfen promote {city_name} --who NAME --why REASON")
+    if challenger_waits(city, settings):
+        say_next(f"qianfen promote {city_name} --who NAME --why REASON")
+    else:
+        click.echo("It is the champion already.")
+        say_next(f"qianfen grade {city_name}")

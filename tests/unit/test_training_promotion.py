@@ -190,7 +190,7 @@ def test_rolling_back_goes_along_the_line_and_to_a_named_version(place):
 
 
 def test_without_any_promotion_there_is_nothing_to_roll_back_to(place):
-    with pytest.raises(NotFoundError, match="there are: none"):
+    with pytest.raises(NotFoundError, match="there is none: no other model was promoted"):
         place.roll_back()
 
 
