@@ -33,7 +33,15 @@ def report(city):
         "came_true_auc": "2025-06-27", "missed": "violation_rate", "told_apart": names[1],
     }  # fmt: skip
     findings = [
-        {"level": level, "kind": kind, "subject": subject, "measured": -0.03, "limit": 0.25, "accepted_by": ""}
+        {
+            "window_days": 183,
+            "level": level,
+            "kind": kind,
+            "subject": subject,
+            "measured": -0.03,
+            "limit": 0.25,
+            "accepted_by": "",
+        }
         for (kind, subject), level in zip(subjects.items(), ["alarm", "notice"] * 4, strict=False)
     ]
     shift = {"psi": 0.3, "missing_then": 0.1, "missing_now": 0.2, "level": "alarm", "limit": 0.25}
