@@ -33,21 +33,13 @@ def report(city):
         "came_true_auc": "2025-06-27", "missed": "violation_rate", "told_apart": names[1],
     }  # fmt: skip
     findings = [
-        {
-            "window_days": 183,
-            "level": level,
-            "kind": kind,
-            "subject": subject,
-            "measured": -0.03,
-            "limit": 0.25,
-            "accepted_by": "",
-        }
+        {"level": level, "kind": kind, "subject": subject, "measured": -0.03, "limit": 0.25, "accepted_by": ""}
         for (kind, subject), level in zip(subjects.items(), ["alarm", "notice"] * 4, strict=False)
     ]
     shift = {"psi": 0.3, "missing_then": 0.1, "missing_now": 0.2, "level": "alarm", "limit": 0.25}
     side = {"n_then": 9, "n_now": 9, "roc_auc": figure(0.7), "by": [{"name": names[2], "share": 0.5, "alone": 0.6}]}
     return {
-        "city": city.name, "as_of_date": "2025-12-26", "level": "alarm", "findings": findings,
+        "city": city.name, "as_of_date": "2025-12-26", "window_days": 183, "level": "alarm", "findings": findings,
         "champion": {"model_version": "0123456789abcdef", "test": {"roc_auc": 0.788}},
         "grading": {"as_of_date": "2025-12-26", "snapshot_id": "0123456789abcdef", "n_entities": 1_300_000},
         "reference": {"as_of_date": "2024-12-27", "snapshot_id": "0123456789abcdef", "n_entities": 1_200_000},
