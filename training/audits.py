@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from data.city import City
 from data.errors import NotFoundError
-from data.files import fingerprint, read_json, read_sealed, source_fingerprint, write_sealed
+from data.files import fingerprint, read_json, read_sealed, write_sealed
 from data.progress import Progress
 from data.records import Records, open_records
 from data.settings import Settings
@@ -26,6 +26,7 @@ from training.audit_selection import selection_effects
 from training.bootstrap import LEVEL, intervals
 from training.calibration import sigmoid
 from training.champions import read_challenger, read_pointer
+from training.code import code_of
 from training.groups import GROUPS
 from training.kept_runs import or_kept
 from training.registry import log_into_run, models_folder
@@ -34,11 +35,6 @@ CHAMPION, CHALLENGER = "champion", "challenger"
 AUDIT = "audit.json"
 
 _CARD = "expert_card"
-_CODE = (
-    "training.labels", "training.splits", "training.rows", "training.groups", "training.bootstrap", "training.metrics",
-    "training.audit_declared", "training.audit_rows", "training.audit", "training.audit_group_effects",
-    "training.audit_selection", "training.audits",
-)  # fmt: skip
 _REMEDY = "Remove it, and audit again."
 
 
@@ -204,5 +200,5 @@ def _audit_id(city: City, records: Records, subject: Subject, declared: Declared
     return fingerprint(
         subject.model.model_version, records.records_id, catalogue_of(city).hash, str(city.label),
         str(city.cohort), str(city.split), str(city.gate), str(city.audit), declared.content_hash,
-        source_fingerprint(*_CODE),
+        code_of("training.audits"),
     )  # fmt: skip

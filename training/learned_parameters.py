@@ -14,16 +14,11 @@ from data.records import Records
 from data.settings import Settings
 from features.catalogue import catalogue_of
 from features.snapshots import CODE
+from training.code import code_of
 from training.fitting import Recipe
 from training.indicator_parameters import Learned, Trial, learn_parameters, study_folds
 from training.parameter_study import ParameterStudy
 from training.splits import Stage
-
-_CODE = (
-    "training.labels", "training.splits", "training.folds", "training.rows", "training.model", "training.fitting",
-    "training.bootstrap", "training.metrics", "training.selection", "training.inspection_chance",
-    "training.parameter_study", "training.indicator_parameters",
-)  # fmt: skip
 
 
 def study_result(
@@ -48,7 +43,7 @@ def study_result(
     study_id = fingerprint(
         study.model_dump(mode="json"), [str(fold) for fold in folds], records.records_id, settings.engine,
         catalogue_of(start).hash, str(city.label), str(city.cohort), str(city.selection), recipe.card.as_json(),
-        lightgbm, recipe.num_boost_round, source_fingerprint(*_CODE, *CODE),
+        lightgbm, recipe.num_boost_round, code_of("training.learned_parameters"), source_fingerprint(*CODE),
     )  # fmt: skip
     path = settings.var / "cities" / city.name / "parameters" / f"{study.name}-{study_id}.json"
     if path.is_file():

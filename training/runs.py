@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from data.city import City
-from data.files import atomic_folder, fingerprint, source_fingerprint
+from data.files import atomic_folder, fingerprint
 from data.progress import Progress
 from data.records import Records
 from data.settings import PROJECT_ROOT, Settings
@@ -24,6 +24,7 @@ from training.artifact import load_artifact, save_artifact
 from training.calibration_report import FOLDER as CALIBRATION
 from training.calibration_report import save_calibration_report
 from training.champions import champion_scale, read_challenger, write_challenger
+from training.code import code_of
 from training.cut_points import with_fitted_cut_points
 from training.evaluation import evaluate_scores, rates_by_grade
 from training.fitting import Recipe, anchored, calibrated, fit_uncalibrated, window_shifted
@@ -41,33 +42,6 @@ from training.trainings import TrainingResult, is_whole, open_training, push_or_
 
 CHALLENGER = "lightgbm_offset"
 _PACKAGES = ("lightgbm", "numpy", "scikit-learn", "qianfen")
-_CODE = (
-    "training.labels",
-    "training.splits",
-    "training.inspection_chance",
-    "training.selection",
-    "training.rows",
-    "training.fitting",
-    "training.expert_card",
-    "training.calibration",
-    "training.calibrators",
-    "training.calibration_metrics",
-    "training.calibration_report",
-    "training.scale",
-    "training.vetoes",
-    "training.cut_points",
-    "training.model",
-    "training.additive",
-    "training.metrics",
-    "training.evaluation",
-    "training.artifact",
-    "training.bootstrap",
-    "training.groups",
-    "training.importance",
-    "training.plots",
-    "training.shap_plots",
-    "training.runs",
-)
 
 
 def train_city(
@@ -112,7 +86,7 @@ def train_city(
         catalogue_of(city).hash, str(city.label), str(city.cohort), str(city.selection), str(city.split),
         str(city.model), recipe.card.as_json(), recipe.cut_points.as_json(), recipe.vetoes.as_json(),
         str(city.scale.fitted), city.gate.group_labels_of_each_class,
-        source_fingerprint(*_CODE), experiment,
+        code_of("training.runs"), experiment,
     )  # fmt: skip
     kept = None if re_anchor else champion_scale(city, settings)
     folder = _folder(city, settings, training_id, kept, re_anchor)

@@ -15,12 +15,13 @@ import numpy as np
 import optuna
 
 from data.city import City, Model
-from data.files import atomic_folder, fingerprint, read_json, source_fingerprint, write_json
+from data.files import atomic_folder, fingerprint, read_json, write_json
 from data.progress import Progress
 from data.records import Records
 from data.settings import Settings
 from features.catalogue import catalogue_of
 from training.bootstrap import Interval, intervals
+from training.code import code_of
 from training.experiment import OFFSET_SHARE, ROUNDS, Experiment
 from training.fitting import Recipe
 from training.folds import FoldRows, fold_rows, temporal_folds
@@ -36,25 +37,6 @@ from training.tuning_plots import save_plots
 
 DRAWS = 200
 _RESULT = "result.json"
-_CODE = (
-    "training.labels",
-    "training.splits",
-    "training.folds",
-    "training.rows",
-    "training.inspection_chance",
-    "training.selection",
-    "training.fitting",
-    "training.calibration",
-    "training.expert_card",
-    "training.model",
-    "training.metrics",
-    "training.objectives",
-    "training.additive",
-    "training.scale",
-    "training.bootstrap",
-    "training.tuning",
-    "training.studies",
-)
 
 
 @dataclass(frozen=True)
@@ -109,7 +91,7 @@ def tune(experiment: Experiment, city: City, records: Records, settings: Setting
         experiment.model_dump(mode="json"), [str(fold) for fold in folds], records.records_id, catalogue_of(city).hash,
         [part.snapshot_ids for fold in rows for part in (fold.train, fold.test)], str(city.label), str(city.cohort),
         str(city.selection), str(city.split), str(city.model), recipe.card.as_json(), recipe.cut_points.as_json(),
-        source_fingerprint(*_CODE),
+        code_of("training.studies", without=("training.tuning_plots", "training.plots", "training.shap_plots")),
     )  # fmt: skip
     folder = _home(city, settings) / f"{experiment.name}-{study_id}"
     if not (folder / _RESULT).is_file():

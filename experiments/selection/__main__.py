@@ -12,28 +12,13 @@ from typing import Any
 import click
 
 from data.errors import QianfenError
-from data.files import fingerprint, read_sealed, source_fingerprint, write_sealed
+from data.files import fingerprint, read_sealed, write_sealed
 from data.settings import Settings
 from experiments.selection.report import write_page
 from experiments.selection.study import study_seed
 from features.catalogue import load_catalogue
+from training.code import code_of
 
-_CODE = (
-    "data.synthetic.simulation",
-    "data.synthetic.risk",
-    "experiments.selection.study",
-    "training.inspection_chance",
-    "training.selection",
-    "training.verification_bias",
-    "training.fitting",
-    "training.model",
-    "training.labels",
-    "training.rows",
-    "training.calibration",
-    "training.additive",
-    "training.expert_card",
-    "training.vetoes",
-)
 SIZES = (20_000,)
 """Entities of the cities. The bias is the same in cities of any size, chance is smaller in a large one."""
 
@@ -51,7 +36,9 @@ SIZES = (20_000,)
 def main(seeds: int, entities: tuple[int, ...], write: bool) -> None:
     """Study each seed that is not there yet; a run that was stopped goes on where it was."""
     settings = Settings.from_environment(os.environ)
-    code = fingerprint(source_fingerprint(*_CODE), load_catalogue().hash)
+    code = fingerprint(
+        code_of("experiments.selection.study", ("experiments", "training", "data.synthetic")), load_catalogue().hash
+    )
     by_size = []
     for size in sorted(set(entities)):
         results = []

@@ -18,6 +18,7 @@ from data.settings import Settings
 from features.catalogue import catalogue_of
 from features.snapshots import CODE
 from training.bootstrap import DRAWS, LEVEL, Interval
+from training.code import code_of
 from training.comparison.contest import Contest, contest
 from training.comparison.directions import directions_cost
 from training.comparison.pages import difference_plot, page
@@ -33,15 +34,8 @@ from training.selection import weigh_folds
 from training.splits import Stage, check_split
 
 _COMPARISON = "comparison.json"
+_PAGES = ("training.comparison.pages", "training.comparison.verdict", "training.plots")
 _PACKAGES = ("lightgbm", "scikit-learn", "interpret-core", "numpy")
-_CODE = (
-    "training.labels", "training.folds", "training.rows", "training.splits", "training.selection",
-    "training.inspection_chance", "training.fitting", "training.model", "training.expert_card", "training.calibration",
-    "training.bootstrap", "training.ranking", "training.comparison.contest", "training.comparison.trials",
-    "training.comparison.directions", "training.comparison.kept", "training.rivals.rival", "training.rivals.ranges",
-    "training.rivals.past_rate", "training.rivals.linear", "training.rivals.trees", "training.rivals.terms",
-    "training.rivals.scorecard",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -224,7 +218,7 @@ def _comparison_id(city: City, records: Records, settings: Settings) -> str:
     return fingerprint(
         records.records_id, settings.engine, catalogue_of(city).hash, str(city.label), str(city.cohort),
         str(city.selection), str(city.split), recipe.card.as_json(), lightgbm, recipe.num_boost_round,
-        recipe.offset_share, source_fingerprint(*_CODE, *CODE),
+        recipe.offset_share, code_of("training.comparison.kept", without=_PAGES), source_fingerprint(*CODE),
         {name: importlib.metadata.version(name) for name in _PACKAGES},
         [rival.name for rival in RIVALS if rival.is_available],
     )  # fmt: skip
