@@ -109,7 +109,7 @@ def build_snapshots(
     Each is published as soon as it is whole, so that a killed run goes on where it was. Raises as `build_snapshot`.
     """
     ids = {day: _snapshot_id(records, day.isoformat(), settings) for day in as_of_dates}
-    folders = {day: _home(records, settings) / f"{day.isoformat()}-{ids[day]}" for day in ids}
+    folders = {day: snapshots_folder(settings, records.city_name) / f"{day.isoformat()}-{ids[day]}" for day in ids}
     for day in ids:
         if _is_whole(folders[day]):
             progress(f"Snapshot as of {day} is there already: skipped.")
@@ -149,7 +149,7 @@ def build_pairs_snapshot(
     keys = pairs.assign(as_of_date=pd.to_datetime(pairs["as_of_date"]).dt.strftime("%Y-%m-%d"))
     asked = sorted(set(zip(keys["entity_id"].astype(str), keys["as_of_date"], strict=True)))
     snapshot_id = _snapshot_id(records, fingerprint(asked), settings)
-    folder = _home(records, settings) / f"{label}-{snapshot_id}"
+    folder = snapshots_folder(settings, records.city_name) / f"{label}-{snapshot_id}"
     if _is_whole(folder):
         progress(f"Snapshot of {label} is there already: skipped.")
         return _open(folder)
@@ -166,13 +166,18 @@ def build_pairs_snapshot(
 def open_snapshot(records: Records, as_of_date: date, settings: Settings) -> Snapshot:
     """Return the snapshot as of a date; NotFoundError where it was not built from these records and formulas."""
     snapshot_id = _snapshot_id(records, as_of_date.isoformat(), settings)
-    folder = _home(records, settings) / f"{as_of_date.isoformat()}-{snapshot_id}"
+    folder = snapshots_folder(settings, records.city_name) / f"{as_of_date.isoformat()}-{snapshot_id}"
     if not _is_whole(folder):
         raise NotFoundError(
             f"{records.city_name} has no snapshot as of {as_of_date} from its present records. "
             f"Run `qianfen features build {records.city_name} --as-of {as_of_date}`."
         )
     return _open(folder)
+
+
+def snapshots_folder(settings: Settings, city_name: str) -> Path:
+    """Return where the snapshots of a city lie, each in `<date>-<snapshot_id>`."""
+    return settings.var / "cities" / city_name / "snapshots"
 
 
 def load_snapshot(folder: Path) -> Snapshot:
@@ -247,10 +252,6 @@ def _share_missing(matrix: pq.FileMetaData) -> dict[str, float]:
 def _snapshot_id(records: Records, what: str, settings: Settings) -> str:
     # Engines agree within 1e-9, and not to the last bit: each has its own snapshot.
     return fingerprint(records.records_id, what, settings.engine, catalogue_of(records).hash, source_fingerprint(*CODE))
-
-
-def _home(records: Records, settings: Settings) -> Path:
-    return settings.var / "cities" / records.city_name / "snapshots"
 
 
 def _is_whole(folder: Path) -> bool:

@@ -21,7 +21,7 @@ from data.errors import ArtifactError, NotFoundError, RequestError, StorageError
 from data.files import atomic_folder, fingerprint, read_sealed, sha256_of, source_fingerprint, write_sealed
 from data.progress import Progress
 from data.settings import Settings
-from features.snapshots import load_snapshot
+from features.snapshots import load_snapshot, snapshots_folder
 from serving.changes import lines_of, write_changes
 from serving.grading import Grading, grade_snapshot
 from training.champions import load_champion
@@ -173,7 +173,7 @@ def _with_the_later_model(
         return before, "no_champion"
     if model.model_version != after.model_version:
         return before, "not_champion"
-    home = settings.var / "cities" / city.name / "snapshots"
+    home = snapshots_folder(settings, city.name)
     try:
         snapshot = load_snapshot(home / f"{before.as_of_date}-{before.manifest['snapshot_id']}")
     except NotFoundError:

@@ -17,7 +17,7 @@ from data.city import City
 from data.errors import NotFoundError
 from data.settings import Settings
 from features.catalogue import catalogue_of
-from features.snapshots import load_snapshot
+from features.snapshots import load_snapshot, snapshots_folder
 from serving.entities import entity_facts
 from serving.movement import Movement
 from serving.movement_wording import name_of, say
@@ -56,7 +56,7 @@ class MovementLines:
 
     def __init__(self, city: City, settings: Settings, movement: Movement, language: str) -> None:
         self._city, self._settings, self._movement, self._language = city, settings, movement, language
-        home = settings.var / "cities" / city.name / "snapshots"
+        home = snapshots_folder(settings, city.name)
         sides = (movement.manifest["before"], movement.manifest["after"])
         self._folders = [home / f"{side['as_of_date']}-{side['snapshot_id']}" for side in sides]
 

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from data.city import City
 from data.errors import ArtifactError, NotFoundError
 from data.settings import Settings
-from features.snapshots import load_snapshot
+from features.snapshots import load_snapshot, snapshots_folder
 from serving.database import GradingRow, open_database
 from serving.grades import STORED, complete_gradings, grades_of, switches
 from training.additive import AdditiveModel
@@ -124,7 +124,7 @@ def _rebuild(
 ) -> RebuiltScore:  # fmt: skip
     entry = next((e for e in reversed(chain) if e.model_version == model_version), None)
     model = _model(city, settings, entry, model_version)
-    home = settings.var / "cities" / city.name / "snapshots"
+    home = snapshots_folder(settings, city.name)
     snapshot = load_snapshot(home / f"{grading.as_of_date}-{grading.snapshot_id}")
     snapshot.verify()
     row = snapshot.lookup([entity_id])

@@ -19,7 +19,7 @@ from data.errors import NotFoundError, NotReadyError
 from data.files import read_json
 from data.settings import Settings
 from features.online import OnlineStore
-from features.snapshots import Snapshot, load_snapshot
+from features.snapshots import Snapshot, load_snapshot, snapshots_folder
 from serving.champion import Champion, ChampionInForce
 from serving.database import open_database
 from serving.grades import GradingInForce, grading_in_force
@@ -194,7 +194,7 @@ class Scorer:
 
     @property
     def _home(self) -> Path:
-        return self.settings.var / "cities" / self.city.name / "snapshots"
+        return snapshots_folder(self.settings, self.city.name)
 
     def snapshot_folders(self, model: AdditiveModel) -> dict[date, Path]:
         """Return the newest snapshot as of each date that has a model's indicators."""

@@ -16,7 +16,7 @@ from data.errors import ArtifactError, NotFoundError
 from data.progress import Progress
 from data.records import Records
 from data.settings import Settings
-from features.snapshots import Snapshot, load_snapshot
+from features.snapshots import Snapshot, load_snapshot, snapshots_folder
 from training.additive import AdditiveModel
 from training.labels import entity_labels
 
@@ -72,7 +72,7 @@ class Evidence:
         ArtifactError
             Where it holds other indicators than the champion was made for.
         """
-        home = self.settings.var / "cities" / self.city.name / "snapshots"
+        home = snapshots_folder(self.settings, self.city.name)
         found = sorted(home.glob(f"[!.]*-{snapshot_id}"))
         if not found:
             raise NotFoundError(
