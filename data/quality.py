@@ -7,7 +7,7 @@ for one table.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 
 from data.schemas import Column, Table, Type
@@ -89,15 +89,16 @@ def type_rule(column: Column, given: str) -> Rule:
     )
 
 
-def row_rules(table: Table) -> Iterator[Rule]:
-    """Rules on the typed values of one row."""
+def row_rules(table: Table, given: Container[str] | None = None) -> Iterator[Rule]:
+    """Rules on the typed values of one row; of columns that are not `given`, by default all, only who is concerned."""
     for column in table.columns:
         if column.name == "entity_id" and "entity_name" in table.column_names:
             yield _subject_rule(column)
-        else:
+        elif given is None or column.name in given:
             yield from _column_rules(column)
     yield _not_before("known_at", "event_date")
-    yield _not_before("withdrawn_at", "known_at")
+    if given is None or "withdrawn_at" in given:
+        yield _not_before("withdrawn_at", "known_at")
 
 
 def _subject_rule(entity_id: Column) -> Rule:

@@ -131,8 +131,8 @@ def _staging_sql(mapping: Path, table: Table, raw_types: dict[str, str], taken_o
     typed += [f"{quote(name)} AS {given}" for name, given in told.items()]
     late = ", ".join(f"{_late_value(c)} AS {quote(c.name)}" for c in table.columns if c.derived or c.default)
     mistyped = [type_rule(table.column(name), given) for name, given in told.items()]
-    rules = [*row_rules(table), *_taken_on_rules(taken_on)]
     given = [c for c in table.columns if c.name in (*raw_types, *_ALWAYS) or c.derived or c.default]
+    rules = [*row_rules(table, {column.name for column in given}), *_taken_on_rules(taken_on)]
     reasons = f"reasons: CASE WHEN is_mistyped THEN {sentences(mistyped)} ELSE {sentences(rules)} END"
     merged = f", CAST({_MERGED} AS BIGINT[]) AS {_MERGED}" if _MERGED in raw_types else ""
     return f"""
