@@ -18,6 +18,7 @@ _CHECKS_ZH = {
     "Points keep the champion's scale": "沿用现役模型的分数标尺",
     "Comparison with the champion": "与现役模型比较",
     "The champion has not seen these labels": "现役模型没有学过这些标签",
+    "Rows stand for everybody, by weights": "各行按权重代表全体主体",
     "Largest AUC of a single indicator": "单项指标的最大 AUC",
     "Explanations add up, largest error": "各项之和等于分数（最大误差，分）",
     "Explanations are TreeSHAP, largest error": "各项贡献即 TreeSHAP（最大误差，分）",
@@ -104,6 +105,10 @@ _REMARKS: tuple[tuple[str, Callable[[str, re.Match[str], str], str]], ...] = (
     (r"fewer than (?P<n>\d+) violations, or \d+ without: (?P<groups>.+)", _few),
     (r"(?P<rates>\w+ [\d.]+%(, \w+ [\d.]+%)*)(; too few labels: (?P<few>.+))?", _rates),
     (r"the city's records do not say it", _pair("该市的记录没有这一项", "the city's records do not say it")),
+    (
+        r"(?P<left>[\d,]+) of (?P<n>[\d,]+) rows in effect",
+        _pair("{n} 行，等效 {left} 行", "{left} of {n} rows in effect"),
+    ),
     (r"it was made for other indicators", _pair("其指标目录不同", "it was made for other indicators")),
     (
         r"it learned from labels up to (?P<day>[\d-]+), which flatters it here",

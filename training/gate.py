@@ -17,6 +17,7 @@ from training.additive import Scores
 from training.evaluation import rates_by_grade
 from training.gate_figures import group_rows, measured_rows
 from training.gate_table import NOT_JUDGED, PASSED, REFUSED, Evidence, Row
+from training.selection import effective_sample_size
 
 SAMPLE_ROWS = 2_000
 _SEED = 20260101
@@ -27,6 +28,7 @@ def judge(evidence: Evidence, tolerances: Gate) -> list[Row]:
     models = {"challenger": evidence.challenger, "champion": evidence.champion, "card": evidence.card}
     scores = {name: model.score(evidence.X) for name, model in models.items() if model is not None}
     return [
+        *_weighed(evidence),
         *_leaks(evidence, tolerances),
         *_explanations(evidence, scores["challenger"], tolerances),
         *measured_rows(evidence, scores, tolerances),
@@ -44,6 +46,13 @@ def label_likeness(values: NDArray[np.float64], y: NDArray[np.int8]) -> float:
     filled = [np.where(missing, end, values) for end in (-np.inf, np.inf)]
     found = [metrics.fast_roc_auc(y, candidate) for candidate in (*filled, missing.astype(np.float64))]
     return max(max(auc, 1.0 - auc) for auc in found)
+
+
+def _weighed(evidence: Evidence) -> Iterator[Row]:
+    """Tell that the rows do not count alike, where they do not."""
+    if evidence.weight is not None:
+        n, left = len(evidence.weight), effective_sample_size(evidence.weight)
+        yield Row("Rows stand for everybody, by weights", PASSED, said=f"{left:,.0f} of {n:,} rows in effect")
 
 
 def _leaks(evidence: Evidence, tolerances: Gate) -> Iterator[Row]:

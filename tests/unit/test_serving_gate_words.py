@@ -50,6 +50,8 @@ def test_lines_name_groups_in_words(what, zh, en):
         ("age", "the city's records do not say it", "该市的记录没有这一项", "the city's records do not say it"),
         ("The champion has not seen these labels", "it learned from labels up to 2025-01-02, which flatters it here",
          "它学过截至 2025-01-02 的标签，在此占便宜", "it learned from labels up to 2025-01-02, which flatters it here"),
+        ("Rows stand for everybody, by weights", "1,203 of 1,450 rows in effect", "1,450 行，等效 1,203 行",
+         "1,203 of 1,450 rows in effect"),
         ("AUC", "a remark of a later release", "a remark of a later release", "a remark of a later release"),
     ],
 )  # fmt: skip
