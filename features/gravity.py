@@ -48,7 +48,7 @@ GRAVITY: dict[str, Parameter] = {
     "number_exponent": Parameter(
         default=0.0,
         low=0.0,
-        high=1.0,
+        high=2.0,
         unit="exponent",
         meaning="how a result grows with the number of violations: (number / number_cap) to this power; 0: not at all",
         meaning_zh="结果随问题数增长的指数，0 为不随其增长",

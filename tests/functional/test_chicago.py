@@ -92,3 +92,35 @@ def test_who_inspected_and_what_was_known_later_is_not_read(city):
 def test_nothing_is_known_on_the_day_of_the_inspection_that_it_is_to_predict(records):
     for table in records.tables:
         assert ask(records, f"SELECT count(*) FROM {table} WHERE known_at <= event_date") == (0,)
+
+
+def test_a_measure_is_a_published_result_or_a_re_inspection_that_no_measure_before_explains(records):
+    found = ask(
+        records,
+        """SELECT count(*) FILTER (starts_with(record_id, 'result-')), count(*) FILTER (kind = 'warning'),
+        count(*) FILTER (starts_with(record_id, 'event-')) FROM penalties""",
+    )
+    explained = ask(
+        records,
+        """SELECT count(*) FROM penalties AS ordered JOIN penalties AS result USING (entity_id)
+        WHERE starts_with(ordered.record_id, 'event-') AND starts_with(result.record_id, 'result-')
+        AND ordered.event_date - result.event_date BETWEEN 1 AND 60""",
+    )
+
+    assert (found, explained) == ((9_106, 3_651, 7_029), (0,))
+
+
+def test_that_alcohol_is_served_is_known_from_an_inspection_and_the_risk_category_is_not_read(records):
+    found = ask(
+        records,
+        """WITH states AS (
+            SELECT industry_code LIKE '%, serves alcohol' AS serves, industry_code ILIKE '%risk%' AS says_risk, EXISTS (
+                FROM inspections WHERE entity_id = e.entity_id AND severity IS NOT NULL AND known_at <= e.known_at
+            ) AS was_inspected
+            FROM entities AS e
+        )
+        SELECT count(*) FILTER (serves), count(*) FILTER (serves AND NOT was_inspected), count(*) FILTER (says_risk)
+        FROM states""",
+    )
+
+    assert found == (3_492, 0, 0)

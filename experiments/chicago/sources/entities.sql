@@ -8,7 +8,8 @@ WITH licence_terms AS (
         2 AS preference,
         coalesce(nullif(trim(DOING_BUSINESS_AS_NAME), ''), nullif(trim(LEGAL_NAME), '')) AS name,
         NULL AS premises,
-        LICENSE_DESCRIPTION AS licensed_as,
+        NULL AS serves_alcohol,
+        coalesce(nullif(trim(BUSINESS_ACTIVITY), ''), LICENSE_DESCRIPTION) AS licensed_as,
         NULL AS visited_address,
         -- A suite or floor after the house number would keep neighbours in one house apart.
         regexp_replace(nullif(upper(trim(ADDRESS)), '[REDACTED FOR PRIVACY]'), '\s+#.*$|\s+\d+(ST|ND|RD|TH)?\s*$', '')
@@ -28,6 +29,7 @@ events AS (
         1 AS preference,
         nullif(trim(DBA), '') AS name,
         NULL AS premises,
+        NULL AS serves_alcohol,
         NULL AS licensed_as,
         nullif(trim(regexp_replace(upper(Address), '\s+(CHICAGO,?\s*)?IL\s+\d*\s*$', '')), '') AS visited_address,
         NULL AS licensed_address,
@@ -43,7 +45,8 @@ inspections AS (
         Inspection_Date::DATE AS event_date,
         3 AS preference,
         nullif(trim(DBA_Name), '') AS name,
-        upper(trim(Facility_Type)) || ', ' || Risk AS premises,
+        nullif(upper(trim(Facility_Type)), '') AS premises,
+        consumption_on_premises_incidental_activity = 1 AS serves_alcohol,
         NULL AS licensed_as,
         nullif(upper(trim(Address)), '') AS visited_address,
         NULL AS licensed_address,
@@ -51,6 +54,11 @@ inspections AS (
         'inspections.parquet' AS source_file,
         file_row_number + 1 AS source_row
     FROM read_parquet(getvariable('source_folder') || '/inspections.parquet', file_row_number = true)
+    -- What else the premises was licensed for that day, as matched to the inspection; so it is known with it.
+    LEFT JOIN (
+        SELECT Inspection_ID, consumption_on_premises_incidental_activity
+        FROM read_parquet(getvariable('source_folder') || '/licences.parquet')
+    ) USING (Inspection_ID)
 ),
 
 first_terms AS (
@@ -74,9 +82,12 @@ states AS (
         last_value(name IGNORE NULLS) OVER so_far AS name,
         -- The licence's first term began then, whether or not that term is in the file.
         CASE WHEN first_licensed <= event_date THEN first_licensed END AS established_date,
+        -- The City's risk category is left out: it says how often premises are visited, and cuts classes of one trade
+        -- into small ones.
         coalesce(
             last_value(premises IGNORE NULLS) OVER so_far, last_value(licensed_as IGNORE NULLS) OVER so_far
-        ) AS industry_code,
+        ) || CASE WHEN last_value(serves_alcohol IGNORE NULLS) OVER so_far THEN ', serves alcohol' ELSE '' END
+            AS industry_code,
         last_value(zip IGNORE NULLS) OVER so_far AS region_code,
         coalesce(
             last_value(visited_address IGNORE NULLS) OVER so_far,
