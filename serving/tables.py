@@ -42,6 +42,26 @@ def study_table(result: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def study_page(result: Mapping[str, Any], metrics: Mapping[str, Mapping[str, float]] | None) -> str:
+    """Return what a study found as Markdown, with the AUC of the models that it trained on the city's test, if any."""
+    objective = result["declared"]["objective"].replace("_", " ")
+    ran = f"{result['n_complete']} trials went to their end, {result['n_pruned']} were pruned."
+    lines = [f"{ran} The {objective}, mean of {len(result['folds'])} folds:", "", "| | |", "|---|---|"]
+    for name, said in (("tuned", "best found"), ("present", "parameters of `city.toml`"), ("difference", "difference")):
+        figure = result["figures"][name]
+        interval = "" if figure["low"] is None else f" ({figure['low']:.4f} to {figure['high']:.4f})"
+        lines.append(f"| {said} | {figure['value']:.4f}{interval} |")
+    lines += ["", "| parameter | best | share of the variance |", "|---|---|---|"]
+    for name, value in result["parameters"].items():
+        shown = f"{value:.4g}" if isinstance(value, float) else str(value)
+        share = f"{result['importance'][name]:.0%}" if name in result["importance"] else "fixed"
+        lines.append(f"| `{name}` | {shown} | {share} |")
+    if metrics is not None:
+        reached = ", ".join(f"{name} {values['roc_auc']:.4f}" for name, values in metrics.items())
+        lines += ["", f"AUC on the city's test, which no trial saw, trained with the best: {reached}."]
+    return "\n".join(lines)
+
+
 def grade_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return share and violation rate of each grade."""
     lines = [f"  {'grade':<8}{'entities':>12}{'share':>9}{'inspected':>12}{'violations':>13}"]

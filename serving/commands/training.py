@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -50,26 +51,38 @@ def train_by_city(settings: Settings, city_name: str, re_anchor: bool) -> None:
     with held_city(settings, city_name) as city:
         settle_champion(city, settings, click.echo)
         _train(city, bring_in(city, settings), settings, city_name, re_anchor)
+        _say_what_follows(city, settings, city_name)
 
 
 @train.command("run")
 @click.argument("experiment_name", metavar="EXPERIMENT")
 @RE_ANCHOR
+@click.option(
+    "--into",
+    "page",
+    type=click.Path(path_type=Path),
+    help="Page to write what was found into: between `<!-- tuning EXPERIMENT -->` and `<!-- /tuning EXPERIMENT -->`.",
+)
 @click.pass_obj
-def train_by_experiment(settings: Settings, experiment_name: str, re_anchor: bool) -> None:
+def train_by_experiment(settings: Settings, experiment_name: str, re_anchor: bool, page: Path | None) -> None:
     """Run a declared experiment: try parameters on temporal folds, then train with the best as `train city` does.
 
     EXPERIMENT is a TOML file, or city/name under experiments/. A run that was stopped goes on. What is found is kept
     with the study and in the model's manifest; city.toml stays as it is.
     """
     from data.city import EXPERIMENTS
+    from data.pages import require_section, write_section
     from serving.promotions import settle_champion
-    from serving.tables import study_table
+    from serving.tables import study_page, study_table
     from training.experiment import city_of, load_experiment
     from training.studies import log_or_keep, tune
 
     experiment = load_experiment(experiment_name)
     city = city_of(experiment)
+    section = f"tuning {experiment.full_name}"
+    if page is not None:
+        # Before the long work, not after it.
+        require_section(page, section)
     city_name = city.name if city.folder.parent == EXPERIMENTS else str(city.folder)
     with held_city(settings, city_name):
         settle_champion(city, settings, click.echo)
@@ -78,11 +91,28 @@ def train_by_experiment(settings: Settings, experiment_name: str, re_anchor: boo
         log_or_keep(tuned, city, settings, click.echo)
         click.echo(study_table(tuned.result))
         click.echo(f"Pictures: {tuned.folder / 'plots'}")
-        if not experiment.trains:
+        metrics = None
+        if experiment.trains:
+            metrics = _train(tuned.applied_to(city), records, settings, city_name, re_anchor, tuned.record)
+        else:
             click.echo("A model to serve keeps the directions and begins from the offset: this one is not trained.")
+        if page is not None:
+            write_section(page, section, study_page(tuned.result, metrics))
+            click.echo(f"{page} holds these figures now.")
+        if experiment.trains:
+            _say_what_follows(city, settings, city_name)
+        else:
             say_next(f"qianfen train {city_name}")
-            return
-        _train(tuned.applied_to(city), records, settings, city_name, re_anchor, tuned.record)
+
+
+def _say_what_follows(city: City, settings: Settings, city_name: str) -> None:
+    from serving.promotions import challenger_waits
+
+    if challenger_waits(city, settings):
+        say_next(f"qianfen promote {city_name} --who NAME --why REASON")
+    else:
+        click.echo("It is the champion already.")
+        say_next(f"qianfen grade {city_name}")
 
 
 def _train(
@@ -92,9 +122,9 @@ def _train(
     city_name: str,
     re_anchor: bool,
     experiment: Mapping[str, Any] | None = None,
-) -> None:
+) -> Mapping[str, Mapping[str, float]]:
+    """Train, say what came of it, and return the models' metrics on the test."""
     from data.errors import RegistryError
-    from serving.promotions import challenger_waits
     from serving.tables import model_table
     from training.runs import train_city
 
@@ -107,8 +137,4 @@ def _train(
             f"Run `qianfen push {city_name}` when MLflow is back."
         )
     click.echo(f"{said} (MLflow run {result.mlflow_run_id}, version {result.registered_version})")
-    if challenger_waits(city, settings):
-        say_next(f"qianfen promote {city_name} --who NAME --why REASON")
-    else:
-        click.echo("It is the champion already.")
-        say_next(f"qianfen grade {city_name}")
+    return result.metrics

@@ -56,7 +56,10 @@ def twice(demo_settings, tmp_path_factory):
             studies_url=f"sqlite:///{var / 'studies.db'}",
             database_url=f"sqlite:///{var / 'qianfen.db'}",
         )
-        said = CliRunner().invoke(cli, ["train", "run", str(declared)], obj=settings, catch_exceptions=False)
+        page = var / "tuning.md"
+        page.write_text("<!-- tuning synthetic/few -->\nold\n<!-- /tuning synthetic/few -->\n", encoding="utf-8")
+        command = ["train", "run", str(declared), "--into", str(page)]
+        said = CliRunner().invoke(cli, command, obj=settings, catch_exceptions=False)
         (study,) = (var / "cities" / "synthetic" / "studies").glob("few-*")
         runs.append((settings, said, study))
     return runs
@@ -72,6 +75,7 @@ def test_an_experiment_gives_the_same_study_and_the_same_model_wherever_it_runs(
 
     assert said.exit_code == 0, said.output
     assert study.name == other.name
+    assert (here.var / "tuning.md").read_text() == (there.var / "tuning.md").read_text()
     for name in ("result.json", "trials.csv"):
         assert sha256_of(study / name) == sha256_of(other / name)
     assert challenger(here, demo_city) == challenger(there, demo_city)
@@ -88,6 +92,10 @@ def test_what_was_found_trains_the_model_and_stands_in_its_manifest_and_city_tom
     assert {name: manifest["lightgbm"][name] for name in found["parameters"]} == found["parameters"]
     assert manifest["lightgbm"]["num_boost_round"] == 20
     assert f"Challenger: lightgbm_offset {manifest['model_version']}" in said.output
+    page = (settings.var / "tuning.md").read_text(encoding="utf-8")
+    assert f"| `num_leaves` | {found['parameters']['num_leaves']} |" in page
+    assert f"| best found | {found['value']:.4f}" in page
+    assert "old" not in page
     assert "num_leaves" not in (EXPERIMENTS / "synthetic" / "city.toml").read_text(encoding="utf-8")
 
 
