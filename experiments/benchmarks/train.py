@@ -1,8 +1,8 @@
 """Training: one whole fit against plain `lightgbm.train`, and a study's trials against the same trials run plainly.
 
 A fit: the card's points, the logistic fit of the experts' log-odds, bins, trees, and the model read back from its text;
-the peer bins and trains on the same rows with the same parameters, without offset. Fitted without offset, ours must be
-the peer's model, to the letter; that is checked on a part of the rows.
+the peer bins and trains on the same rows with the same parameters, without offset. Fitted without offset, and with the
+same one, ours must be the peer's model, to the letter; that is checked on a part of the rows.
 
 Trials: ours share the bins of each fold, are pruned and kept in SQLite; the peer runs the very same parameters, each
 trial to its end on bins of its own. What both ran to the end must have the same value.
@@ -74,7 +74,7 @@ def benchmark(
     with tempfile.TemporaryDirectory(prefix="qianfen-bench-") as name:
         folder = Path(name)
         write_rows(folder, n_rows)
-        checks = {"fit: the peer's model without offset": same_model(folder, threads)}
+        checks = {"fit: the peer's model, without offset and with": same_model(folder, threads)}
         fits = _sides("fit", folder, (rounds, threads), environment, runs, warm_ups, n_rows)
         studies: tuple[Row, ...] = ()
         if n_trials:
@@ -120,19 +120,23 @@ def recipe(rounds: int, threads: int) -> Recipe:
     return Recipe(card, cut_points, vetoes, settings, rounds)
 
 
-def plain_fit(X: NDArray[np.float64], y: NDArray[np.int8], used: Recipe) -> lgb.Booster:
+def plain_fit(
+    X: NDArray[np.float64], y: NDArray[np.int8], used: Recipe, init_score: NDArray[np.float64] | None = None
+) -> lgb.Booster:
     """Train as anybody would."""
-    dataset = lgb.Dataset(X, label=y, feature_name=list(used.card.names))
+    dataset = lgb.Dataset(X, label=y, init_score=init_score, feature_name=list(used.card.names))
     return lgb.train(used.lightgbm, dataset, num_boost_round=used.num_boost_round)
 
 
 def same_model(folder: Path, threads: int) -> float:
-    """Return 1 where our fit without offset is the peer's model, to the letter; BenchmarkError where it is not."""
+    """Return 1 where our fits are the peer's models, to the letter, without offset and with; else BenchmarkError."""
     X = np.array(np.load(folder / "X.npy", mmap_mode="r")[:CHECKED_ROWS])
     y, used = np.load(folder / "y.npy")[:CHECKED_ROWS], recipe(20, threads)
-    ours = fit_uncalibrated("lightgbm", as_rows(X, y), used).booster
-    if ours is None or _trees(ours) != _trees(plain_fit(X, y, used)):
-        raise BenchmarkError("Fitted without offset, our model must be that of lightgbm.train, it is not.")
+    rows = as_rows(X, y)
+    for kind in ("lightgbm", "lightgbm_offset"):
+        ours, expert_score = fit_uncalibrated(kind, rows, used).booster, start(kind, rows, used)[1]
+        if ours is None or _trees(ours) != _trees(plain_fit(X, y, used, expert_score)):
+            raise BenchmarkError(f"Our {kind} must be the model of lightgbm.train on the same rows, it is not.")
     return 1.0
 
 
