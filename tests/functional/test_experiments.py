@@ -57,7 +57,7 @@ def twice(demo_settings, tmp_path_factory):
             database_url=f"sqlite:///{var / 'qianfen.db'}",
         )
         page = var / "tuning.md"
-        page.write_text("<!-- tuning synthetic/few -->\nold\n<!-- /tuning synthetic/few -->\n", encoding="utf-8")
+        page.write_text("<!-- tuning synthetic/few -->\nwhat stood here\n<!-- /tuning synthetic/few -->\n")
         command = ["train", "run", str(declared), "--into", str(page)]
         said = CliRunner().invoke(cli, command, obj=settings, catch_exceptions=False)
         (study,) = (var / "cities" / "synthetic" / "studies").glob("few-*")
@@ -95,7 +95,7 @@ def test_what_was_found_trains_the_model_and_stands_in_its_manifest_and_city_tom
     page = (settings.var / "tuning.md").read_text(encoding="utf-8")
     assert f"| `num_leaves` | {found['parameters']['num_leaves']} |" in page
     assert f"| best found | {found['value']:.4f}" in page
-    assert "old" not in page
+    assert "what stood here" not in page
     assert "num_leaves" not in (EXPERIMENTS / "synthetic" / "city.toml").read_text(encoding="utf-8")
 
 
