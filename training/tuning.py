@@ -159,7 +159,7 @@ def _trials_kept_in(url: str) -> optuna.storages.RDBStorage:
     A killed study loses nothing by that. Where the power fails, the last trials may be missing, and are tried again.
     """
     storage = optuna.storages.RDBStorage(url)
-    if storage.engine.dialect.name == "sqlite":
+    if storage.engine.dialect.name == "sqlite" and storage.engine.url.database not in (None, "", ":memory:"):
         event.listen(storage.engine, "connect", _write_ahead)
         # Connections that Optuna opened to prepare the tables know nothing of it yet.
         storage.engine.dispose()

@@ -12,6 +12,7 @@ from features.catalogue import load_catalogue
 from serving.commands import cli
 from serving.database import open_database
 from serving.demo import WHO
+from serving.gate_words import gate_line
 from training.audits import AUDIT, read_audit, subject_of
 from training.ledger import entries
 from training.registry import models_folder
@@ -72,7 +73,7 @@ def test_the_card_says_who_approved_and_what_the_gate_said_as_the_ledger_has_it(
     assert WHO in card
     assert entry.why in card
     assert entry.hash[:16] in card
-    assert all(row["what"] in card for row in entry.gate_rows)
+    assert all(gate_line(row, "en") in card for row in entry.gate_rows)
 
 
 def test_the_card_names_groups_in_words_and_holds_every_hash(demo_city, demo_settings, audit, card):

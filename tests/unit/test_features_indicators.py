@@ -330,10 +330,12 @@ def test_failed_inspections_decay_over_a_year_and_lean_on_the_industry(values_of
     assert math.isnan(found["C"])
 
 
-def test_failed_inspections_before_the_look_back_stand_alone(values_of: ValuesOf) -> None:
-    found = values_of("failed_inspections", inspections=[inspection("A", 1460, True), inspection("A", 1825, False)])
+def test_inspections_before_the_look_back_tell_no_rate_where_nobody_was_inspected_in_it(values_of: ValuesOf) -> None:
+    old = [inspection("A", 1460, True), inspection("A", 1825, False)]
 
-    assert found["A"] == pytest.approx((1 / 16) / (1 / 16 + 1 / 32))
+    assert math.isnan(values_of("failed_inspections", inspections=old)["A"])
+    passed = values_of("failed_inspections", inspections=[*old, inspection("A", 365, False)])
+    assert passed["A"] == pytest.approx((1 / 16 + 2 * 0.0) / (1 / 2 + 1 / 16 + 1 / 32 + 2))
 
 
 def office(entity_id: str, person_id: str, role: str = "director", **columns: Any) -> Row:
