@@ -6,7 +6,6 @@ refits show how far the importance of an indicator hangs on who happened to be i
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -128,8 +127,8 @@ def importance_of(
     _, entities = np.unique(np.concatenate([trees.entity_ids, calibration.entity_ids]), return_inverse=True)
     share = min(1.0, MOST_ROWS / len(trees.y))
     n_drawn = max(1, round(share * (int(entities.max()) + 1)))
-    # Several refits at a time, a thread each: one fit of so few rows does not keep several busy.
-    threads = int(recipe.lightgbm["num_threads"])
+    # One fit of so few rows does not keep several threads busy. Nor may several fits run at a time: LightGBM keeps one
+    # number of threads for the whole process, and a fit that meets another's can end the process.
     alone = replace(recipe, lightgbm={**recipe.lightgbm, "num_threads": 1})
 
     graded = _places(model, explained)
@@ -147,8 +146,7 @@ def importance_of(
         moved = [np.average(steps >= least, weights=explained.weight) for least in (1, 2)]
         return _mean_absolute_points(again, explained), np.array(moved)
 
-    with ThreadPoolExecutor(threads) as pool:
-        found = [refitted for refitted in pool.map(refit, range(n_refits)) if refitted is not None]
+    found = [refitted for number in range(n_refits) if (refitted := refit(number)) is not None]
     return Importance(
         names=model.names,
         model=_mean_absolute_points(model, explained),
