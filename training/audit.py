@@ -104,10 +104,10 @@ def audit_groups(rows: AuditRows, n_draws: int, least_of_each_class: int) -> lis
     """
     kinds = kinds_of(rows.everybody.groups, rows.test.groups)
     measure = _measuring(rows, kinds)
-    n_everybody = len(rows.everybody.y)
-    ids = np.concatenate([rows.everybody.entity_ids, rows.test.entity_ids]).astype(str)
-    values = measure(np.ones(n_everybody), np.ones(len(rows.test.y)))
-    draws = [measure(w[:n_everybody].astype(float), w[n_everybody:].astype(float)) for w in draw_weights(ids, n_draws)]
+    values = measure(np.ones(len(rows.everybody.y)), np.ones(len(rows.test.y)))
+    # No figure is of both, so the labelled rows can have the draws that gate and card have for the same figures.
+    both = (draw_weights(side.entity_ids.astype(str), n_draws) for side in (rows.everybody, rows.test))
+    draws = [measure(everybody.astype(float), test.astype(float)) for everybody, test in zip(*both, strict=True)]
     found = []
     for number, kind in enumerate(kinds):
         drawn = {figure: np.array([draw[number][figure][0] for draw in draws]) for figure in values[number]}

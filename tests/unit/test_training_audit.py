@@ -9,7 +9,7 @@ import pytest
 from training.audit import OTHERS, UNKNOWN, audit_groups, cut_at, drawn_at, exact_interval, kinds_of
 from training.audit_group_effects import rates_at_equal_probability, what_groups_add
 from training.audit_rows import Audited, AuditRows
-from training.bootstrap import Interval
+from training.bootstrap import Interval, interval
 from training.metrics import auc_in_order, fast_roc_auc, precision_at
 
 
@@ -88,6 +88,17 @@ def test_a_disparity_is_taken_on_the_same_draws_and_vanishes_for_a_group_that_is
     less = audited(everybody, everybody)["district"]["north"]["against_all"]
 
     assert all((one["value"], one["low"], one["high"]) == (0.0, 0.0, 0.0) for one in less.values())
+
+
+def test_a_figure_of_all_has_the_interval_that_gate_and_card_tell_of_it(two_districts):
+    everybody, test = two_districts
+
+    of_all = audited(everybody, test)["district"]["all"]["figures"]
+
+    asked = {"roc_auc": fast_roc_auc, "observed": lambda y, _: float(y.mean())}
+    for figure, metric in asked.items():
+        told = interval(metric, test.y, test.probability, test.entity_ids.astype(str), n_draws=50)
+        assert of_all[figure] == pytest.approx(told.as_json(), abs=1e-12)
 
 
 def test_none_of_few_is_no_certainty(two_districts):
