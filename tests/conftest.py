@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -116,13 +118,16 @@ def postgresql() -> Iterator[Callable[[], str]]:
     if as_whom:
         shutil.chown(home, "postgres")
 
-    def do(program: str, *arguments: str) -> None:
-        command = [programs[-1] / program, "-D", home / "data", *arguments]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=home, **as_whom)
-
-    do("initdb", "--username=qianfen", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
-    options = f"-c listen_addresses='' -c fsync=off -k {home}"
-    do("pg_ctl", "-w", "-l", str(home / "log"), "-o", options, "start")
+    initdb = [programs[-1] / "initdb", "-D", home / "data", "--username=qianfen", "--auth=trust", "--encoding=UTF8"]
+    subprocess.run([*initdb, "--locale=C", "--no-sync"], check=True, stdout=subprocess.DEVNULL, cwd=home, **as_whom)
+    # A session that is killed stops nothing: the server is told by the kernel.
+    dying_with_us = ["setpriv", "--pdeathsig", "QUIT"] if shutil.which("setpriv") else []
+    postgres = [*dying_with_us, programs[-1] / "postgres", "-D", home / "data", "-k", home, "-c", "listen_addresses="]
+    with (home / "log").open("wb") as log:
+        server = subprocess.Popen([*postgres, "-c", "fsync=off"], stdout=log, stderr=log, cwd=home, **as_whom)
+    while subprocess.run([programs[-1] / "pg_isready", "-q", "-t", "1", "-h", home]).returncode:
+        assert server.poll() is None, (home / "log").read_text("utf-8")
+        time.sleep(0.05)
     numbers = itertools.count()
 
     def create() -> str:
@@ -132,7 +137,8 @@ def postgresql() -> Iterator[Callable[[], str]]:
         return f"postgresql://qianfen@/{name}?host={home}"
 
     yield create
-    do("pg_ctl", "-m", "immediate", "stop")
+    server.send_signal(signal.SIGQUIT)
+    server.wait()
     shutil.rmtree(home)
 
 
