@@ -96,6 +96,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     ),
     "indicator_name": ("指标", "Indicator"),
     "psi": ("PSI", "PSI"),
+    "limit_beyond": ("警报限 {:g}", "limit {:g}"),
     "missing_then": ("基准缺值", "Missing then"),
     "missing_now": ("本次缺值", "Missing now"),
     "without_value": (
