@@ -19,8 +19,12 @@ _SINGULAR = {
     "changes": "change",
     "days": "day",
     "entities": "entity",
+    "listings, decayed": "listing, decayed",
+    "mentions, decayed": "mention, decayed",
+    "penalties, decayed": "penalty, decayed",
     "persons": "person",
     "report years": "report year",
+    "violations, decayed": "violation, decayed",
     "years": "year",
 }
 
