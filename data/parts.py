@@ -93,9 +93,7 @@ class Part:
 
 def plan_parts(city: City, sources: Sources, table: str) -> list[Plan]:
     """Return the parts that a table is made of: one for each delivery that its mapping reads, else one in all."""
-    mapping = city.folder / "sources" / f"{table}.sql"
-    text = select_of(mapping)
-    files = tuple(file for file in city.sources.files if file.path in text) or city.sources.files
+    mapping, files = _mapping_of(city, table), files_read(city, table)
     patterns = [file for file in files if is_pattern(file)]
     if len(patterns) > 1:
         raise SchemaError(
@@ -108,6 +106,12 @@ def plan_parts(city: City, sources: Sources, table: str) -> list[Plan]:
     code = (macro_hashes(), source_fingerprint(*_CODE))
     common = (table, sha256_of(mapping), *code, declared, str(city.sources.taken_on))
     return [Plan(TABLES[table], mapping, files, d, fingerprint(common, extracts, str(d))) for d in deliveries]
+
+
+def files_read(city: City, table: str) -> tuple[SourceFile, ...]:
+    """Return the declared files that the mapping of a table names; all of them where it names none."""
+    text = select_of(_mapping_of(city, table))
+    return tuple(file for file in city.sources.files if file.path in text) or city.sources.files
 
 
 def have_parts(plans: Sequence[Plan], city: City, settings: Settings, progress: Progress) -> list[Part]:
@@ -181,6 +185,10 @@ def _build(plan: Plan, city: City, settings: Settings, at_once: int, folder: Pat
         raise SchemaError(f"{mapping} must yield rows, it yields none. Is the source file empty or filtered away?")
     shutil.rmtree(folder / ".spill", ignore_errors=True)
     return counts
+
+
+def _mapping_of(city: City, table: str) -> Path:
+    return city.folder / "sources" / f"{table}.sql"
 
 
 def _folder(plan: Plan, city: City, settings: Settings) -> Path:

@@ -28,12 +28,14 @@ def roc_auc(y: Labels, score: Score, weight: Weight = None) -> float:
 
 
 def fast_roc_auc(y: Labels, score: Score, weight: Weight = None) -> float:
-    """Return `roc_auc` by ranks, without the checks that cost most of its time: for the many draws of a bootstrap."""
+    """Return `roc_auc` by ranks, without the checks that cost most of its time, for many draws; NaN for one class."""
     if weight is not None:
         return auc_in_order(y, np.unique(score, return_inverse=True)[1], weight)
     n_positive = int(y.sum())
-    ranks = rankdata(score)[y == 1].sum() - n_positive * (n_positive + 1) / 2
-    return float(ranks / (n_positive * (len(y) - n_positive)))
+    pairs = n_positive * (len(y) - n_positive)
+    if not pairs:
+        return float("nan")
+    return float((rankdata(score)[y == 1].sum() - n_positive * (n_positive + 1) / 2) / pairs)
 
 
 def auc_in_order(y: NDArray[Any], order: NDArray[np.intp], weight: NDArray[np.float64]) -> float:

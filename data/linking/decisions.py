@@ -55,6 +55,7 @@ class Decision:
             raise RequestError(f"A verdict must be accept or reject, got '{self.verdict}'. Correct it.")
         if self.verdict == "accept" and not self.entity_id:
             raise RequestError(f"To accept {self.name}, an entity must be given, it is empty. Give its code.")
+        _check_day(self.decided_on)
 
     @property
     def item(self) -> str:
@@ -73,12 +74,13 @@ def read_decisions(city: City, settings: Settings) -> tuple[Decision, ...]:
     if not path.is_file():
         return ()
     decisions = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    # Of bytes, for of text Python ends a line at signs too that a reason may hold as they are, such as U+2028.
+    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
         try:
             decisions.append(Decision(**json.loads(line)))
         except (ValueError, TypeError, RequestError) as error:
             raise StorageError(
-                f"{path}, line {number}, must be a decision: {error}. Restore it from a copy."
+                f"{path}, line {number}, must be a decision: {str(error).rstrip('.')}. Restore it from a copy."
             ) from error
     return tuple(decisions)
 
@@ -89,12 +91,17 @@ def add_decisions(city: City, settings: Settings, new: Sequence[Decision]) -> No
     Raises
     ------
     PointInTimeError
-        Where one was made before the latest that is kept: what was known then would change.
+        Where one was made before the latest that is kept: what was known then would change. Or after today: until that
+        day no other could be made.
     """
     kept = read_decisions(city, settings)
     latest = max((decision.decided_on for decision in kept), default="")
+    today = str(date.today())
     for decision in new:
-        _check_day(decision.decided_on)
+        if decision.decided_on > today:
+            raise PointInTimeError(
+                f"A decision must not lie after today, {today}; got {decision.decided_on}. Correct --decided-on."
+            )
         if decision.decided_on < latest:
             raise PointInTimeError(
                 f"A decision must not lie before the latest one, of {latest}; got {decision.decided_on}. "
@@ -123,6 +130,8 @@ def decisions_path(city: City, settings: Settings) -> Path:
 
 def _check_day(text: str) -> None:
     try:
-        date.fromisoformat(text)
-    except ValueError as error:
-        raise RequestError(f"The day of a decision must be YYYY-MM-DD, got '{text}'. Correct it.") from error
+        is_day = str(date.fromisoformat(text)) == text
+    except ValueError:
+        is_day = False
+    if not is_day:
+        raise RequestError(f"The day of a decision must be YYYY-MM-DD, got '{text}'. Correct it.")

@@ -57,7 +57,7 @@ def create_names(connection: duckdb.DuckDBPyConnection, table: str, query: str, 
     `form` (legal form, '' without), `place` (where the city's name stands: start, inside, both or none) and `district`
     ('' without). A remark in brackets before or after the name is no part of the core, unless it tells a branch.
     """
-    home, district = _home_patterns(tuple(places))
+    home, district = (pattern.replace("'", "''") for pattern in _home_patterns(tuple(places)))
     branch_form = "(股份有限公司|有限公司|公司)"
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE {table} AS

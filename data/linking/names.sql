@@ -1,4 +1,4 @@
--- What a row's name and a registered one have in common, for data/linking/scoring.py.
+-- What a row's name and a registered one have in common, for data/linking/model.py.
 
 -- Number of equal characters at the start.
 CREATE OR REPLACE MACRO common_start(a, b) AS

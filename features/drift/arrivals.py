@@ -7,10 +7,10 @@ last of them is whole and ends the day before.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from fnmatch import fnmatch
+from fnmatch import fnmatchcase
 from itertools import pairwise
 from pathlib import PurePath
 
@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from data.quality import literal
 from data.records import Records
 
-MONTHS = 14
-"""The month that is judged, the year before it, and the month before that, which is the judged month's a year ago."""
+MONTHS = 13
+"""The month that is judged, and the year before it; the last of these is the judged month's a year ago."""
 
 
 @dataclass(frozen=True)
@@ -88,13 +88,15 @@ class Arrivals:
         ]
 
 
-def count_arrivals(records: Records, files: Sequence[str], first_as_of_date: date, threads: int) -> Arrivals:
+def count_arrivals(
+    records: Records, files: Mapping[str, Sequence[str]], first_as_of_date: date, threads: int
+) -> Arrivals:
     """Count what came, for as-of dates from the first one on; one scan of the date columns.
 
     Parameters
     ----------
-    files : sequence of str
-        The paths that city.toml declares; deliveries of one path with `*` are one source.
+    files : mapping
+        By table the declared paths that its mapping reads; deliveries of one path with `*` are one source.
     """
     since = _months_back(first_as_of_date, MONTHS)
     counts, firsts = [], []
@@ -103,13 +105,10 @@ def count_arrivals(records: Records, files: Sequence[str], first_as_of_date: dat
             connection.execute(f"CREATE OR REPLACE TEMP VIEW arrived AS {_rows_of(records, table)}")
             counts.append(connection.execute(_COUNTS, [table, since]).df())
             firsts.append(connection.execute(_FIRSTS, [table]).df())
-    counted, first = pd.concat(counts, ignore_index=True), pd.concat(firsts, ignore_index=True)
-    declared = {file: _declared(file, files) for file in first["file"]}
-    first = first.assign(file=first["file"].map(declared)).groupby(["table", "file"], sort=False)["first_known"].min()
-    return Arrivals(
-        counted.assign(file=counted["file"].map(declared)),
-        {(str(table), str(file)): day.date() for (table, file), day in first.items()},
-    )
+    counted, first = (_by_source(pd.concat(frames, ignore_index=True), files) for frames in (counts, firsts))
+    earliest = first.groupby(["table", "file"], sort=False, as_index=False)["first_known"].min()
+    first_known = {(str(table), str(file)): day.date() for table, file, day in earliest.itertuples(index=False)}
+    return Arrivals(counted, first_known)
 
 
 _COUNTS = """
@@ -136,8 +135,17 @@ def _months_back(day: date, months: int) -> date:
     return back
 
 
+def _by_source(rows: pd.DataFrame, files: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """Return rows with the declared path in place of the name of each table's file."""
+    met = rows[["table", "file"]].drop_duplicates()
+    declared = [(table, file, _declared(file, files.get(table, ()))) for table, file in met.itertuples(index=False)]
+    named = rows.merge(pd.DataFrame(declared, columns=["table", "file", "declared"]), "left", ["table", "file"])
+    return rows.assign(file=named["declared"])
+
+
 def _declared(file: str, files: Sequence[str]) -> str:
-    return next((path for path in files if fnmatch(file, PurePath(path).name)), file)
+    by_name = {PurePath(path).name: path for path in files}
+    return by_name.get(file) or next((p for name, p in by_name.items() if fnmatchcase(file, name)), file)
 
 
 def _months(rows: pd.DataFrame, edges: Sequence[pd.Timestamp]) -> Iterator[Month]:

@@ -50,7 +50,7 @@ class Bins:
         """
         known = _known(reference)
         # Where an edge lies need not be exact, what is counted is: to sort a million values would cost the most.
-        edges = _edges(np.sort(known[:: max(1, len(known) // _ROWS_FOR_EDGES)]), n_bins)
+        edges = _edges(np.sort(known[:: max(1, len(known) // _ROWS_FOR_EDGES)]), n_bins, tolerance)
         return cls(edges, tolerance, _count(reference, edges, tolerance))
 
     def count(self, values: Values) -> Values:
@@ -81,15 +81,16 @@ def _known(values: Values) -> Values:
     return known
 
 
-def _edges(known: Values, n_bins: int) -> Values:
+def _edges(known: Values, n_bins: int, tolerance: float) -> Values:
     """Return edges for sorted values."""
     if len(known) == 0:
         return np.empty(0)
     starts = np.flatnonzero(np.concatenate([[True], known[1:] != known[:-1]]))
     values, ends = known[starts], np.append(starts[1:], len(known))
     if len(values) == 1:
-        # A constant has no neighbour: whatever is another value is in another bin.
-        return np.array([values[0], np.nextafter(values[0], np.inf)])
+        # A constant has no neighbour: its bin reaches so far that no edge comes near enough to count it on both sides.
+        margin = np.maximum(np.abs(values) * 2 * tolerance, 2 * np.finfo(float).tiny)
+        return np.concatenate([values - margin, np.nextafter(values + margin, np.inf)])
     size = len(known) / n_bins
     at_quantiles = np.searchsorted(ends, size * np.arange(1, n_bins))
     frequent = np.flatnonzero(ends - starts >= size)

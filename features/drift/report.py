@@ -24,6 +24,7 @@ from data.city import City
 from data.drift import IndicatorDrift
 from data.errors import ConfigurationError, DriftError, NotFoundError, did_you_mean
 from data.files import fingerprint, read_sealed, source_fingerprint, write_sealed
+from data.parts import files_read
 from data.progress import Progress
 from data.records import Records
 from data.settings import Settings
@@ -296,8 +297,8 @@ def _refuse_unknown_indicators(city: City) -> None:
             )
 
 
-def _files(city: City) -> list[str]:
-    return [file.path for file in city.sources.files]
+def _files(city: City) -> dict[str, list[str]]:
+    return {table: [file.path for file in files_read(city, table)] for table in city.mapped_tables}
 
 
 def _covered(content: dict[str, Any], accepted: Sequence[Acceptance]) -> dict[str, Acceptance]:

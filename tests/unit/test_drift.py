@@ -88,7 +88,7 @@ def names(report):
 
 def named_of_sources(records):
     """Return the names of what the sources break as of the grading date."""
-    arrivals = count_arrivals(records, ["entities.csv", "penalties.csv"], GRADING, 1)
+    arrivals = count_arrivals(records, {"penalties": ["penalties.csv"]}, GRADING, 1)
     return [b.name for source in arrivals.before(GRADING) for b in breaches_of_source(source, TableDrift())]
 
 
@@ -167,6 +167,16 @@ def test_daily_deliveries_of_one_path_are_one_source(city, write_city, write_rec
     assert names(report) == []
 
 
+def test_deliveries_are_told_by_the_path_of_their_own_table_and_apart_from_a_file_that_its_mapping_names(write_records):
+    rows = [*penalties((100,) * 16, file="2020-12.csv"), *penalties((100,) * 16, start=1, file="history.csv")]
+    records = write_records(entities=[one | {"source_file": "2020-12.csv"} for one in entities()], penalties=rows)
+    files = {"entities": ["register/*.csv"], "penalties": ["fines/*.csv", "fines/history.csv"]}
+
+    names = [source.name for source in count_arrivals(records, files, GRADING, 1).before(GRADING)]
+
+    assert names == ["entities/register/*.csv", "penalties/fines/*.csv", "penalties/fines/history.csv"]
+
+
 @pytest.mark.parametrize(
     ("delays", "per_month", "expected"),
     [
@@ -196,7 +206,7 @@ def test_a_growing_share_in_quarantine_is_named(n_quarantined, expected, records
         path,
     )
 
-    months = [source.months[0] for source in count_arrivals(records, ["penalties.csv"], GRADING, 1).before(GRADING)]
+    months = [source.months[0] for source in count_arrivals(records, {}, GRADING, 1).before(GRADING)]
     assert [(month.n_rows, month.n_quarantined) for month in months] == [(0, 0), (100, n_quarantined)]
     assert named_of_sources(records) == expected
 

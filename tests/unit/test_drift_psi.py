@@ -79,8 +79,18 @@ def test_zero_has_a_bin_of_its_own_where_most_are_zero():
 
 def test_a_constant_that_changes_has_moved_and_one_that_stays_has_not():
     assert moved([5.0] * 100, [5.0] * 40) == pytest.approx(0.0, abs=1e-12)
-    assert moved([5.0] * 100, [3.0] * 40) > 4
-    assert moved([5.0] * 100, [9.0] * 40, tolerance=0.0) > 9
+    assert moved([5.0] * 100, [5.25] * 40) == pytest.approx(0.0, abs=1e-12)
+    assert moved([5.0] * 100, [3.0] * 40) > 18
+    assert moved([5.0] * 100, [9.0] * 40, tolerance=0.0) > 18
+
+
+@pytest.mark.parametrize("tolerance", [0.0, 0.1])
+@pytest.mark.parametrize("constant", [0.0, 7.0, -7.0])
+def test_a_constant_that_a_tenth_leave_has_moved_as_far_as_any_value_that_filled_a_bin(constant, tolerance):
+    then, now = [constant] * 1000, [constant] * 900 + [constant + 30.0] * 100
+
+    # (0.9 - 1) ln 0.9 + (0.1 - 0.0001) ln 1000 = 0.0105361 + 0.6900847
+    assert moved(then, now, tolerance=tolerance) == pytest.approx(0.7006208, abs=1e-6)
 
 
 def test_missing_values_are_a_bin():

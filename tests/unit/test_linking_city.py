@@ -332,6 +332,30 @@ def test_decisions_come_in_order_and_say_who_and_why(toy):
         Decision("某", "", "accept", "", "李雷", "因", "2020-03-01")
 
 
+def test_a_decision_lies_on_a_day_that_has_come(toy):
+    with pytest.raises(PointInTimeError, match="must not lie after today, .*; got 2924-03-01. Correct --decided-on"):
+        add_decisions(toy.city, toy.settings, [Decision("某", "", "reject", "", "李雷", "因", "2924-03-01")])
+    with pytest.raises(RequestError, match="must be YYYY-MM-DD, got '20200301'"):
+        Decision("某", "", "reject", "", "李雷", "因", "20200301")
+    assert read_decisions(toy.city, toy.settings) == ()
+
+
+@pytest.mark.parametrize("sign", ["\n", "\u2028", "\u0085", "\x1c", "“”"])
+def test_a_reason_may_hold_any_sign(toy, sign):
+    decision = Decision("某", "", "reject", "", "李雷", f"一{sign}二", "2020-03-01")
+
+    add_decisions(toy.city, toy.settings, [decision])
+    add_decisions(toy.city, toy.settings, [])
+
+    assert read_decisions(toy.city, toy.settings) == (decision,)
+
+
+def test_no_decisions_at_all_are_kept_as_none(toy):
+    add_decisions(toy.city, toy.settings, [])
+
+    assert read_decisions(toy.city, toy.settings) == ()
+
+
 def test_a_damaged_file_of_decisions_names_the_line(toy):
     toy.ingest()
     toy.decide(CHAIN_NAME, "accept", "A2", "2020-03-01")

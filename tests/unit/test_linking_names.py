@@ -48,6 +48,12 @@ def test_a_name_is_read_as_place_trade_name_industry_and_legal_form(connection, 
     assert row == parts
 
 
+def test_a_citys_name_may_hold_an_apostrophe(connection):
+    create_names(connection, "names_read", "SELECT 1 AS id, '西安某某饭馆' AS name, NULL AS region", ("Xi'an", "西安"))
+
+    assert connection.execute("SELECT core, place FROM names_read").fetchone() == ("某某饭馆", "start")
+
+
 @pytest.mark.parametrize(
     ("written", "registered", "level"),
     [

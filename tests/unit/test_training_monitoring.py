@@ -17,6 +17,7 @@ from training.monitoring.adversarial import told_apart
 from training.monitoring.estimation import FIGURES, expectation, expected_figures, realised
 from training.monitoring.findings import EXIT_CODES, Finding, fallen, level_above, worst
 from training.monitoring.outcomes import (
+    Outcomes,
     difference_of_rates,
     inversions,
     labels_known_until,
@@ -24,6 +25,7 @@ from training.monitoring.outcomes import (
     rate_with_interval,
     rates_of,
 )
+from training.monitoring.performance import held_against
 from training.monitoring.shift import findings_of_shift, shift_of, shift_of_points
 
 PUBLISHED = Path(__file__).parents[1] / "published" / "nannyml_car_loan.csv"
@@ -106,6 +108,20 @@ def test_probabilities_that_no_longer_hold_fall_outside_the_interval():
     expected = expectation(probability, np.ones(4_000), 10.0, n_draws=50)
 
     assert realised(y, probability, 10.0)["violation_rate"] > expected["violation_rate"].high
+
+
+def test_violations_where_hardly_any_was_promised_are_missed_though_no_auc_was_promised(city):
+    # given: 60 of 300 violate, and 0.03 were to be expected
+    probability, ids = np.linspace(1e-4, 1e-4 + 1e-9, 300), np.arange(300).astype(str).astype(object)
+    y = (np.arange(300) % 5 == 0).astype(np.int8)
+    outcomes = Outcomes(y, ids, probability, np.full(300, "A"))
+    before = expectation(probability, np.ones(300), 10.0, n_draws=100)
+
+    figures, findings = held_against(city, outcomes, before)
+
+    assert [(f.subject, f.measured) for f in findings] == [("violation_rate", 0.2)]
+    assert findings[0].limit <= 1 / 300
+    assert figures["roc_auc"]["of_these"]["low"] is None
 
 
 def test_those_who_are_hardly_inspected_hardly_count():

@@ -64,7 +64,8 @@ def expectation(probability: Floats, chance: Floats, capacity_percent: float, n_
     """Return the figures to be expected, each with the interval in which 95% of what comes true should lie.
 
     In each draw every row is inspected with its chance (n,) and violates with its probability (n,). Rows with the
-    chance 1 are drawn always: the interval is then of their labels alone.
+    chance 1 are drawn always: the interval is then of their labels alone. NaN where less than half of the draws have
+    the figure.
     """
     inspected = chance > 0
     probability, chance = probability[inspected], chance[inspected]
@@ -78,6 +79,6 @@ def _drawn_figures(probability: Floats, chance: Floats, capacity_percent: float,
     for _ in range(n_draws):
         mine = probability[generator.random(len(chance)) < chance]
         y = (generator.random(len(mine)) < mine).astype(np.int8)
-        # One class alone has no AUC, and no row has no figure.
-        if len(y) and y.min() != y.max():
+        # One class alone has no AUC, but the other figures; no row has none.
+        if len(y):
             yield realised(y, mine, capacity_percent)

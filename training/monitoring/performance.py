@@ -66,6 +66,34 @@ def outcomes_of_gradings(evidence: Evidence, gradings: Sequence[Graded]) -> tupl
     return [content for content, _ in found], found[0][1] if found else []
 
 
+def held_against(city: City, outcomes: Outcomes, before: dict[str, Interval]) -> tuple[dict[str, Any], Findings]:
+    """Return each figure that came true, beside what was expected before, and of those inspected in the end.
+
+    A finding says where one lies outside what the probabilities promised of the latter; a figure of which they promise
+    nothing, such as the AUC where they hardly allow a violation, is not judged.
+    """
+    limits = city.monitoring
+    measured = partial(realised, capacity_percent=limits.capacity_percent)
+    true = intervals(measured, outcomes.y, outcomes.probability, outcomes.entity_ids, n_draws=limits.draws)
+    of_these = expectation(outcomes.probability, np.ones(len(outcomes.y)), limits.capacity_percent, limits.draws)
+    figures = {
+        name: {
+            "before": before[name].as_json(),
+            "of_these": of_these[name].as_json(),
+            "came_true": true[name].as_json(),
+            "error": before[name].value - true[name].value,
+        }
+        for name in FIGURES
+    }
+    findings = []
+    for name in ("roc_auc", "violation_rate"):
+        value, promise = true[name].value, of_these[name]
+        if value < promise.low or value > promise.high:
+            passed = promise.low if value < promise.low else promise.high
+            findings.append(Finding("notice", "missed", name, value, passed))
+    return figures, findings
+
+
 def _manifest_of(evidence: Evidence, grading: Graded) -> dict[str, Any] | None:
     """Return the manifest of the model that made a grading; None where it is gone."""
     if grading.model_version == evidence.model.model_version:
@@ -115,7 +143,7 @@ def _outcome(evidence: Evidence, grading: Graded, manifest: dict[str, Any]) -> t
     if min(n_violations, len(outcomes.y) - n_violations) < limits.grade_labels:
         return content, findings
     before, content["among"] = _promised(evidence, grading.as_of_date, grades.set_index("entity_id")["probability"])
-    content["figures"], of_figures = _held_against(evidence.city, outcomes, before)
+    content["figures"], of_figures = held_against(evidence.city, outcomes, before)
     true_auc = Interval(**content["figures"]["roc_auc"]["came_true"])
     fall = _fall("came_true_auc", grading.as_of_date, true_auc, before_auc, evidence.city)
     return content, findings + fall + of_figures
@@ -141,30 +169,6 @@ def _promised(evidence: Evidence, day: date, probability: pd.Series) -> tuple[di
         by_entity = pd.Series(found.chance, index=found.active.entity_ids)
         chance = np.asarray(by_entity.reindex(probability.index).fillna(0.0), dtype=np.float64)
     return expectation(probability.to_numpy(np.float64), chance, limits.capacity_percent, limits.draws), among
-
-
-def _held_against(city: City, outcomes: Outcomes, before: dict[str, Interval]) -> tuple[dict[str, Any], Findings]:
-    """Return each figure that came true, beside what was expected before, and of those inspected in the end."""
-    limits = city.monitoring
-    measured = partial(realised, capacity_percent=limits.capacity_percent)
-    true = intervals(measured, outcomes.y, outcomes.probability, outcomes.entity_ids, n_draws=limits.draws)
-    of_these = expectation(outcomes.probability, np.ones(len(outcomes.y)), limits.capacity_percent, limits.draws)
-    figures = {
-        name: {
-            "before": before[name].as_json(),
-            "of_these": of_these[name].as_json(),
-            "came_true": true[name].as_json(),
-            "error": before[name].value - true[name].value,
-        }
-        for name in FIGURES
-    }
-    findings = []
-    for name in ("roc_auc", "violation_rate"):
-        value, promise = true[name].value, of_these[name]
-        if not promise.low <= value <= promise.high:
-            passed = promise.low if value < promise.low else promise.high
-            findings.append(Finding("notice", "missed", name, value, passed))
-    return figures, findings
 
 
 def _fall(kind: str, day: date, figure: Interval, before: float | None, city: City) -> Findings:
