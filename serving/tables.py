@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from serving.wording import words
+from training.hindsight import hindsight_said
 from training.published import PublishedRow
 
 MODEL_METRICS = (
@@ -29,7 +30,8 @@ def model_table(metrics: Mapping[str, Mapping[str, float]]) -> str:
 def study_table(result: Mapping[str, Any]) -> str:
     """Return what a study found, beside what the city's present parameters give on the same folds."""
     objective = result["declared"]["objective"].replace("_", " ")
-    lines = [f"  {result['n_complete']} trials went to their end, {result['n_pruned']} were pruned.", ""]
+    lines = [*(sentence.replace("**", "") for sentence in hindsight_said(result))]
+    lines += [f"  {result['n_complete']} trials went to their end, {result['n_pruned']} were pruned.", ""]
     for name, said in (("tuned", "best"), ("present", "present parameters"), ("difference", "difference")):
         figure = result["figures"][name]
         interval = "" if figure["low"] is None else f"   95% interval {figure['low']:.4f} to {figure['high']:.4f}"
@@ -46,7 +48,8 @@ def study_page(result: Mapping[str, Any], metrics: Mapping[str, Mapping[str, flo
     """Return what a study found as Markdown, with the AUC of the models that it trained on the city's test, if any."""
     objective = result["declared"]["objective"].replace("_", " ")
     ran = f"{result['n_complete']} trials went to their end, {result['n_pruned']} were pruned."
-    lines = [f"{ran} The {objective}, mean of {len(result['folds'])} folds:", "", "| | |", "|---|---|"]
+    lines = [part for sentence in hindsight_said(result) for part in (sentence, "")]
+    lines += [f"{ran} The {objective}, mean of {len(result['folds'])} folds:", "", "| | |", "|---|---|"]
     for name, said in (("tuned", "best found"), ("present", "parameters of `city.toml`"), ("difference", "difference")):
         figure = result["figures"][name]
         interval = "" if figure["low"] is None else f" ({figure['low']:.4f} to {figure['high']:.4f})"

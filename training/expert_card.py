@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -47,7 +48,10 @@ class _LaidOut(NamedTuple):
 
 @dataclass(frozen=True)
 class ExpertCard:
-    """Points for ranges of each indicator, in the order of the catalogue."""
+    """Points for ranges of each indicator, in the order of the catalogue.
+
+    `valid_from` is the day since which all of it holds; no record known on that day or later may have shaped it.
+    """
 
     ranges: tuple[Ranges, ...]
     valid_from: str
@@ -114,7 +118,7 @@ class ExpertCard:
         Raises
         ------
         ConfigurationError
-            Where an indicator is missing or unknown, ranges leave a gap or overlap, or a number is none.
+            Where an indicator is missing or unknown, ranges leave a gap or overlap, or a number or day is none.
         """
         rows = read_rows(path, _CARD_COLUMNS)
         for row in rows:
@@ -124,7 +128,7 @@ class ExpertCard:
                     f"{did_you_mean(row['indicator'], names)}"
                 )
         ranges = tuple(_ranges(path, name, [r for r in rows if r["indicator"] == name]) for name in names)
-        return cls(ranges, rows[0]["valid_from"], rows[0]["source"])
+        return cls(ranges, str(max(_day(path, row["valid_from"]) for row in rows)), rows[0]["source"])
 
 
 @dataclass(frozen=True)
@@ -240,3 +244,12 @@ def number(path: Path, text: str) -> float:
         return float(text)
     except ValueError as error:
         raise ConfigurationError(f"{path} must hold numbers, got '{text}'. Correct that row.") from error
+
+
+def _day(path: Path, text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{path} must say since which day each row holds, as 2026-01-01, got '{text}'. Correct that row."
+        ) from error

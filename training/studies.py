@@ -25,6 +25,7 @@ from training.code import code_of
 from training.experiment import OFFSET_SHARE, ROUNDS, Experiment
 from training.fitting import Recipe
 from training.folds import FoldRows, fold_rows, temporal_folds
+from training.hindsight import card_against
 from training.kept_runs import logged_or_kept, waiting
 from training.metrics import Labels, Score, Weight
 from training.model import UNFILTERED
@@ -159,6 +160,7 @@ def _run(
         "study_id": study_id,
         "declared": experiment.model_dump(mode="json"),
         "folds": [_as_json(fold) for fold in rows],
+        "card": card_against(city, recipe.card, [fold.fold.test for fold in rows]),
         "parameters": best,
         "value": study.best_value,
         "figures": {name: interval.as_json() for name, interval in figures.items()},

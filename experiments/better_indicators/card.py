@@ -1,8 +1,10 @@
 """`python -m experiments.better_indicators.card CITY DATE`: ranges and cut points on the scale of learned values.
 
-Experts wrote the ranges for values on another scale. Where a city's parameters move that scale, each edge goes to where
-it cuts off the same share of the active entities as of DATE as it did with the defaults, and the cut points of the
-grades to where they cut off the same shares of the entities by the card. No label is looked at.
+Experts wrote the ranges for values on another scale. Where a city's parameters move that scale, each edge of the
+initial card goes to where it cuts off the same share of the active entities as of DATE as it did with the defaults, and
+the cut points of the grades to where they cut off the same shares of the entities by the card. No label is looked at.
+DATE must lie before all folds: a fold may not know what came after its training. No fold looks at cut points, so they
+may be as of a later day, at most the first of the test.
 """
 
 from __future__ import annotations
@@ -11,19 +13,19 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 
 import click
 import numpy as np
 from numpy.typing import NDArray
 
 from data.city import City, load_city
-from data.errors import QianfenError
+from data.errors import ConfigurationError, QianfenError
 from data.records import Records, ingest
 from data.settings import Settings
 from features.catalogue import catalogue_of, load_catalogue
 from features.panel import build_panel
-from training.expert_card import ExpertCard, Ranges
+from training.expert_card import REFERENCE, ExpertCard, Ranges
 from training.fitting import Recipe
 
 SHARES = (0.70, 0.20, 0.07, 0.03)
@@ -32,19 +34,49 @@ SHARES = (0.70, 0.20, 0.07, 0.03)
 @click.command(help=__doc__)
 @click.argument("city_name", metavar="CITY")
 @click.argument("day", metavar="DATE", type=click.DateTime(["%Y-%m-%d"]))
-def main(city_name: str, day: datetime) -> None:
+@click.option("--cut-points", "cut_day", type=click.DateTime(["%Y-%m-%d"]), help="Another date for the cut points.")
+def main(city_name: str, day: datetime, cut_day: datetime | None) -> None:
     """Print the rows for expert_card.csv and cut_points.csv; the files stay as they are."""
     settings = Settings.from_environment(os.environ)
     city = load_city(city_name)
     records = ingest(city, settings, click.echo)
-    before, after = (_values(part, day, settings.threads) for part in (_at_defaults(records), records))
-    card = Recipe.of(city, settings.threads).card
-    moved = moved_card(card, _changed(city), before, after)
+    card = with_initial_edges(Recipe.of(city, settings.threads).card)
+    moved = card_as_of(city, records, day.date(), settings.threads)
     for line in card_lines(card, moved):
         click.echo(line)
-    points = moved.points(after).sum(axis=1)
-    for grade, cut in zip("BCD", np.quantile(points, np.cumsum(SHARES)[:-1]), strict=True):
-        click.echo(f"{grade},{cut:.0f}")
+    for grade, cut in zip("BCD", cuts_as_of(moved, records, (cut_day or day).date(), settings.threads), strict=True):
+        click.echo(f"{grade},{cut:g}")
+
+
+def card_as_of(city: City, records: Records, day: date, threads: int) -> ExpertCard:
+    """Return a city's card with the edges of the initial card moved by what was known before `day`."""
+    before, after = (_values(part, day, threads) for part in (_at_defaults(records), records))
+    return moved_card(with_initial_edges(Recipe.of(city, threads).card), _changed(city), before, after)
+
+
+def cuts_as_of(card: ExpertCard, records: Records, day: date, threads: int) -> list[float]:
+    """Return where the card's points cut off the wanted shares of those active on `day`, in whole points."""
+    points = card.points(_values(records, day, threads)).sum(axis=1)
+    return [float(cut) for cut in np.round(np.quantile(points, np.cumsum(SHARES)[:-1]))]
+
+
+def with_initial_edges(card: ExpertCard) -> ExpertCard:
+    """Return a city's card with the edges of the initial one: those in force may have been moved already.
+
+    Raises
+    ------
+    ConfigurationError
+        Where the city gives an indicator another number of ranges.
+    """
+    initial = ExpertCard.from_csv(REFERENCE / "expert_card.csv", card.names)
+    for own, first in zip(card.ranges, initial.ranges, strict=True):
+        if len(own.edges) != len(first.edges):
+            raise ConfigurationError(
+                f"The card must give {own.indicator} {len(first.points)} ranges as the initial card does, got "
+                f"{len(own.points)}. Move its ranges by hand."
+            )
+    ranges = (replace(own, edges=first.edges) for own, first in zip(card.ranges, initial.ranges, strict=True))
+    return replace(card, ranges=tuple(ranges))
 
 
 def moved_card(
@@ -94,8 +126,8 @@ def _at_defaults(records: Records) -> Records:
     return replace(records, indicator_parameters={})
 
 
-def _values(records: Records, day: datetime, threads: int) -> NDArray[np.float64]:
-    (table,) = build_panel(records, [day.date()], threads=threads)
+def _values(records: Records, day: date, threads: int) -> NDArray[np.float64]:
+    (table,) = build_panel(records, [day], threads=threads)
     frame = table.to_pandas()
     values: NDArray[np.float64] = frame[list(load_catalogue().names)].to_numpy(np.float64, na_value=np.nan)
     return values

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from data.city import load_city
+from data.errors import ConfigurationError
 from data.pages import has_section
 from experiments.better_indicators.__main__ import PAGE, table
-from experiments.better_indicators.card import card_lines, moved_card, moved_edges
-from experiments.better_indicators.study import CASES, steps
+from experiments.better_indicators.card import card_lines, moved_card, moved_edges, with_initial_edges
+from experiments.better_indicators.offset_share import table as shares_table
+from experiments.better_indicators.study import CASES, CHAMPION, steps
 from features.catalogue import load_catalogue
 from tests.conftest import CITY_TOML
+from training.bootstrap import Interval
+from training.comparison.contest import Contest, Measured
 from training.expert_card import REFERENCE, ExpertCard, Ranges
 
 RANGES = Ranges("failed_inspections", (0.1, 0.5), (0.0, 30.0, 80.0), 20.0)
@@ -40,6 +46,41 @@ def test_only_ranges_of_indicators_whose_values_changed_move_and_are_told():
     told = list(card_lines(card, moved))
     assert [line.split(",")[-1] for line in told] == ["5", "15", "30", "50", "65", "80"]
     assert moved_card(card, set(), before, before / 2) == card
+
+
+def test_a_card_that_was_moved_before_is_moved_from_the_initial_edges_again():
+    names = load_catalogue().names
+    initial = ExpertCard.from_csv(REFERENCE / "expert_card.csv", names)
+    before = np.random.default_rng(0).random((200, len(names)))
+
+    moved = moved_card(initial, {"failed_inspections"}, before, before / 2)
+
+    assert moved != initial
+    assert with_initial_edges(moved) == initial
+
+
+def test_a_card_with_other_ranges_than_the_initial_one_is_not_moved():
+    initial = ExpertCard.from_csv(REFERENCE / "expert_card.csv", load_catalogue().names)
+    first, *others = initial.ranges
+    fewer = replace(first, edges=first.edges[1:], points=first.points[1:])
+
+    with pytest.raises(ConfigurationError, match=r"registered_capital 6 ranges as the initial card does, got 5"):
+        with_initial_edges(replace(initial, ranges=(fewer, *others)))
+
+
+def test_shares_of_the_offset_are_told_beside_the_present_one():
+    def measured(auc, gain):
+        figures = {"roc_auc": Interval(auc, auc, auc, 9), "average_precision": Interval(0.5, 0.5, 0.5, 9)}
+        return Measured(figures, {"roc_auc": Interval(gain, gain - 0.001, gain + 0.001, 9)})
+
+    found = {CHAMPION: measured(0.7, 0.0), "1": measured(0.69, -0.01), "0.25": measured(0.7, 0.0)}
+
+    assert list(shares_table(Contest(found, {}, {}, {}), 0.25)) == [
+        "| share | AUC over the folds | against 0.25 | average precision |",
+        "|---|---|---|---|",
+        "| 1 | 0.6900 | -0.0100 (-0.0110 to -0.0090) | 0.500 |",
+        "| 0.25 | 0.7000 |  | 0.500 |",
+    ]
 
 
 def test_steps_add_one_indicator_after_the_other_as_city_toml_has_them(write_city):

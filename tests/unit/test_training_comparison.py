@@ -166,7 +166,7 @@ def contents(recipe):
         over_folds = contest(fold_trials([fold]), recipe, 7, quiet, rivals, n_draws=50)
         calibrate = Trial(train, test, lambda fitted: fitted.calibrated(train))
         on_test = contest([calibrate], recipe, 7, quiet, rivals, n_draws=50)
-        content = content_of(Comparison(load_city("toronto"), (fold,), over_folds, on_test, test, {}), rivals)
+        content = content_of(Comparison(load_city("toronto"), (fold,), over_folds, on_test, test, {}, {}), rivals)
         return json.loads(json.dumps(content, allow_nan=False))
 
     return compared([CHAMPION, ORACLE, ABSENT]), compared([CHAMPION, EXPERT_CARD])
@@ -180,6 +180,17 @@ def test_a_rival_that_wins_is_named_in_the_first_sentence(contents):
     assert page(won).startswith("- **oracle (knows) ranks better")
     assert short_page(won).startswith("**oracle (knows) ranks better")
     assert lines(won)[0].startswith("oracle (knows) ranks better")
+
+
+def test_a_card_that_is_newer_than_a_test_is_told_of_before_who_wins(contents):
+    won = contents[0] | {"card": {"valid_from": "2018-04-06", "newer_than": ["2018-02-09"]}}
+    says = "The card is newer than what it is tested on"
+
+    assert verdict(won)[0].startswith(f"**{says}**: it holds from 2018-04-06, and tests begin on 2018-02-09.")
+    assert verdict(won)[1:] == verdict(contents[0])
+    assert page(won).startswith(f"- **{says}**")
+    assert short_page(won).startswith(f"**{says}**")
+    assert lines(won)[0].startswith(says)
 
 
 def test_where_nobody_wins_the_first_sentence_says_so(contents):
@@ -252,7 +263,7 @@ def counted(monkeypatch, recipe):
         over_folds = contest(fold_trials([fold]), recipe, 7, quiet, n_draws=5, rivals=[CHAMPION, PAST_RATE])
         left_out = {rival.name: "is not here" for rival in RIVALS[1:] if rival is not PAST_RATE}
         over_folds = replace(over_folds, left_out=left_out)
-        return Comparison(city, (fold,), over_folds, over_folds, test, {})
+        return Comparison(city, (fold,), over_folds, over_folds, test, {}, {})
 
     monkeypatch.setattr(kept, "compare_rivals", compare)
     return made
@@ -329,6 +340,7 @@ def test_a_card_shows_the_comparison_of_a_model_made_alike_and_no_other(contents
         "records_id": "other", "catalogue_hash": "other", "label": made["label"] | {"horizon_days": 91},
         "cohort": {"kind": "inspection"}, "split": made["split"] | {"test": ["2020-10-01"]},
         "selection": {"method": "weights"}, "lightgbm": made["lightgbm"] | {"num_boost_round": 7},
+        "card": made["card"] | {"valid_from": "2020-01-01"},
     }  # fmt: skip
     assert set(others) == set(made)
     for name, value in others.items():

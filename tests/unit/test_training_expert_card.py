@@ -78,11 +78,17 @@ def test_a_card_survives_its_own_json(card_of):
         ("penalties,,,yes,5,2026-01-01,test\n", "", "one row for missing"),
         ("penalties,,1", "penaltys,,1", "Did you mean 'penalties'"),
         ("missing", "absent", "must have the columns"),
+        ("2026-01-01,test\npenalties,3", "last year,test\npenalties,3", "since which day each row holds"),
     ],
 )
 def test_a_card_that_is_not_whole_is_refused_by_name(card_of, old, new, says):
     with pytest.raises(ConfigurationError, match=says):
         card_of(CARD.replace(old, new))
+
+
+def test_a_card_holds_since_the_day_of_its_newest_range(card_of):
+    assert card_of(CARD).valid_from == "2026-01-01"
+    assert card_of(CARD.replace("40,2026-01-01", "40,2026-02-01")).valid_from == "2026-02-01"
 
 
 def test_the_initial_card_covers_the_catalogue_with_the_weights_of_a_thousand_points():

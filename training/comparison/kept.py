@@ -25,6 +25,7 @@ from training.comparison.pages import difference_plot, page
 from training.comparison.trials import comparison_folds, fold_trials, split_trial
 from training.fitting import Recipe
 from training.folds import FoldRows, fold_rows
+from training.hindsight import card_against
 from training.kept_runs import logged_or_kept, waiting
 from training.registry import log_comparison
 from training.rivals import CHAMPION, RIVALS, Rival
@@ -52,6 +53,8 @@ class Comparison:
         The city's test.
     directions : dict by indicator
         Where the same trees without directions win: what giving up one adds to the AUC over the folds.
+    card : dict
+        Since when the card holds, and which tests begin before: training.hindsight.
     """
 
     city: City
@@ -60,6 +63,7 @@ class Comparison:
     on_test: Contest
     test: Rows
     directions: dict[str, Interval]
+    card: dict[str, Any]
 
 
 def compare_rivals(city: City, records: Records, settings: Settings, progress: Progress = print) -> Comparison:
@@ -82,7 +86,8 @@ def compare_rivals(city: City, records: Records, settings: Settings, progress: P
         directions = directions_cost(fold_trials(folds), recipe, seed, progress)
     trial = split_trial(city, records, settings, progress)
     on_test = contest([trial], recipe, seed, progress)
-    return Comparison(city, folds, over_folds, on_test, trial.test, directions)
+    card = card_against(city, recipe.card, [*(fold.fold.test for fold in folds), city.split.test])
+    return Comparison(city, folds, over_folds, on_test, trial.test, directions, card)
 
 
 def content_of(comparison: Comparison, rivals: Sequence[Rival] = RIVALS) -> dict[str, Any]:
@@ -98,6 +103,7 @@ def content_of(comparison: Comparison, rivals: Sequence[Rival] = RIVALS) -> dict
             for f in comparison.folds
         ],
         "test": _tested(comparison.city.split.test, comparison.test),
+        "card": comparison.card,
         "directions": {name: gained.as_json() for name, gained in comparison.directions.items()},
         "rivals": {
             rival.name: {"what": rival.what, "missing": rival.missing, "additive": rival.additive}
@@ -116,6 +122,7 @@ def made_of(city: City, records: Records, settings: Settings) -> dict[str, Any]:
         **{name: getattr(city, name).model_dump(mode="json") for name in ("label", "cohort", "split")},
         "selection": {"method": city.selection.method},
         "lightgbm": recipe.growth,
+        "card": recipe.card.as_json(),
     }
 
 
@@ -127,11 +134,11 @@ def is_of_model(content: dict[str, Any], manifest: dict[str, Any]) -> bool:
     # A manifest from before the cohort, weights or a share of the offset lacks them. The number of threads makes no
     # other model.
     theirs = {"cohort": made["cohort"], "selection": {"method": "none"}} | manifest
-    same = ("records_id", "catalogue_hash", "label", "cohort", "split")
+    same = ("records_id", "catalogue_hash", "label", "cohort", "split", "card")
     threads = {"num_threads": 0}
     whole = {"offset_share": 1.0}
     return (
-        all(made[name] == theirs.get(name) for name in same)
+        all(made.get(name) == theirs.get(name) for name in same)
         and made["selection"]["method"] == theirs["selection"]["method"]
         and whole | made["lightgbm"] | threads == whole | theirs.get("lightgbm", {}) | threads
     )

@@ -19,6 +19,7 @@ from training.comparison.verdict import (
     signed,
     verdict,
 )  # fmt: skip
+from training.hindsight import hindsight_said
 from training.plots import EXPERT, LEARNED, NEUTRAL
 
 
@@ -54,7 +55,8 @@ def short_page(content: Content) -> str:
         ]
         for name in ranked(content)
     ]
-    return "\n\n".join([by_auc(content, "folds"), by_auc(content, "test"), _markdown(heads, rows)])
+    who_wins = [by_auc(content, "folds"), by_auc(content, "test")]
+    return "\n\n".join([*hindsight_said(content), *who_wins, _markdown(heads, rows)])
 
 
 def lines(content: Content) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from training.hindsight import hindsight_said
+
 Content = Mapping[str, Any]
 METRICS = {
     "roc_auc": "AUC",
@@ -45,8 +47,12 @@ def _side(difference: Content) -> float:
 
 
 def verdict(content: Content) -> list[str]:
-    """Return who wins, in sentences: by AUC over the folds first, then by other figures, then on the test."""
+    """Return who wins, in sentences: by AUC over the folds first, then by other figures, then on the test.
+
+    Where the card is newer than a test, that comes before all else.
+    """
     return [
+        *hindsight_said(content),
         by_auc(content, "folds"),
         *_by_directions(content),
         _by_other_figures(content, "folds"),
