@@ -32,6 +32,7 @@ from data.settings import Settings
 from features.catalogue import load_catalogue
 from features.snapshots import Snapshot, build_snapshot
 from serving.grading import Grading, grade_population
+from tests.toy import city_toml, write_files
 from training.additive import AdditiveModel, ExpertOffset
 from training.artifact import save_artifact
 from training.expert_card import REFERENCE, CutPoints, ExpertCard
@@ -49,29 +50,7 @@ settings.register_profile("random")
 settings.register_profile("thousands", max_examples=3_000)
 settings.load_profile("same")
 
-CITY_TOML = """
-name = "toy"
-name_zh = "玩具"
-title = "Toy city"
-title_zh = "玩具市"
-
-[sources]
-folder = "{city}/files"
-files = ["entities.csv", "penalties.csv"]
-taken_on = 2020-12-31
-
-[label]
-column = "failed"
-values = ["true"]
-horizon_days = 90
-
-[split]
-trees = [2020-01-01]
-calibration = [2020-05-01]
-test = [2020-09-01]
-reference = 2020-05-01
-grading = 2020-12-31
-"""
+CITY_TOML = city_toml("entities.csv", "penalties.csv", taken_on=date(2020, 12, 31))
 
 ENTITIES_SQL = """
 SELECT code AS entity_id, name, 'enterprise' AS entity_type, 'active' AS status, address,
@@ -162,7 +141,6 @@ def write_city(tmp_path: Path) -> CityWriter:
         entities_csv: str | bytes = ENTITIES_CSV,
         penalties_csv: str | bytes = PENALTIES_CSV,
     ) -> Path:
-        folder = tmp_path / "toy"
         contents = {
             "city.toml": toml,
             "sources/entities.sql": entities_sql,
@@ -170,11 +148,7 @@ def write_city(tmp_path: Path) -> CityWriter:
             "files/entities.csv": entities_csv,
             "files/penalties.csv": penalties_csv,
         }
-        for name, content in contents.items():
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return folder
+        return write_files(tmp_path / "toy", contents)
 
     return write
 
@@ -259,11 +233,8 @@ def graded_city(tmp_path_factory: pytest.TempPathFactory) -> GradedCity:
         "files/entities.csv": "\n".join(["code,name,address,since", *rows]),
         "files/penalties.csv": "\n".join(["number,code,amount,decided,known", *fines]),
     }
-    for name, content in contents.items():
-        (home / "toy" / name).parent.mkdir(parents=True, exist_ok=True)
-        (home / "toy" / name).write_text(content, encoding="utf-8")
     settings = Settings.from_environment({"QIANFEN_VAR": str(home / "var"), "QIANFEN_THREADS": "2"})
-    city = load_city(str(home / "toy"))
+    city = load_city(str(write_files(home / "toy", contents)))
     records = ingest(city, settings, _say_nothing)
     build_snapshot(records, date(2020, 5, 1), settings, _say_nothing)
     snapshot = build_snapshot(records, city.split.grading, settings, _say_nothing)

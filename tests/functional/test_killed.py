@@ -17,34 +17,13 @@ from data.records import ingest, open_records
 from data.settings import Settings
 from features.online import open_online, publish_online
 from features.snapshots import build_snapshots, load_snapshot
+from tests.toy import city_toml, write_files
 
 KILLS = 100
 SEED = 20261124
 _ENTITIES = 400
 DATES = (date(2020, 6, 1), date(2020, 9, 1))
 
-TOML = """
-name = "toy"
-name_zh = "玩具"
-title = "Toy city"
-title_zh = "玩具市"
-
-[sources]
-folder = "{city}/files"
-files = ["entities.csv", "penalties-*.csv"]
-
-[label]
-column = "failed"
-values = ["true"]
-horizon_days = 90
-
-[split]
-trees = [2020-01-01]
-calibration = [2020-05-01]
-test = [2020-09-01]
-reference = 2020-05-01
-grading = 2020-12-31
-"""
 ENTITIES_SQL = """
 SELECT code AS entity_id, name, 'enterprise' AS entity_type, 'active' AS status,
     DATE '2010-01-01' AS event_date, DATE '2010-01-02' AS known_at
@@ -59,13 +38,14 @@ FROM read_csv(getvariable('source_folder') || '/penalties-*.csv', all_varchar = 
 
 def write_city(folder: Path) -> None:
     """Write a city whose penalties come by code and by name."""
-    (folder / "sources").mkdir(parents=True)
-    (folder / "files").mkdir()
-    (folder / "city.toml").write_text(TOML, encoding="utf-8")
-    (folder / "sources/entities.sql").write_text(ENTITIES_SQL, encoding="utf-8")
-    (folder / "sources/penalties.sql").write_text(PENALTIES_SQL, encoding="utf-8")
     entities = "".join(f"E{n},北京第{n}百货有限公司\n" for n in range(_ENTITIES))
-    (folder / "files/entities.csv").write_text("code,name\n" + entities, encoding="utf-8")
+    contents = {
+        "city.toml": city_toml("entities.csv", "penalties-*.csv"),
+        "sources/entities.sql": ENTITIES_SQL,
+        "sources/penalties.sql": PENALTIES_SQL,
+        "files/entities.csv": "code,name\n" + entities,
+    }
+    write_files(folder, contents)
     deliver(folder, "a", range(300), "2020-01-05", 1)
 
 
@@ -76,7 +56,7 @@ def deliver(folder: Path, name: str, numbers: range, day: str, factor: int) -> N
         f"{n * factor},{day}\n"
         for n in numbers
     )
-    (folder / f"files/penalties-{name}.csv").write_text("number,code,name,amount,decided\n" + rows, encoding="utf-8")
+    write_files(folder, {f"files/penalties-{name}.csv": "number,code,name,amount,decided\n" + rows})
 
 
 def run_all(city_folder: Path, var: Path) -> None:

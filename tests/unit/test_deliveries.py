@@ -3,42 +3,19 @@
 from __future__ import annotations
 
 from datetime import date
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from data.city import load_city
 from data.errors import PointInTimeError, SchemaError, SourceError, StorageError
 from data.files import sha256_of
-from data.records import ingest, open_records, sha256_of_files
+from data.records import open_records, sha256_of_files
 from data.settings import Settings
 from features.snapshots import build_snapshot
+from tests.toy import Toy, city_toml
 
-TOML = """
-name = "toy"
-name_zh = "玩具"
-title = "Toy city"
-title_zh = "玩具市"
-
-[sources]
-folder = "{city}/files"
-files = ["entities*.csv", "penalties/*.csv"]
-
-[label]
-column = "failed"
-values = ["true"]
-horizon_days = 90
-
-[split]
-trees = [2020-01-01]
-calibration = [2020-05-01]
-test = [2020-09-01]
-reference = 2020-05-01
-grading = 2020-12-31
-"""
 ENTITIES_SQL = """
 SELECT code AS entity_id, name, 'enterprise' AS entity_type, 'active' AS status, address,
     event AS event_date, event::DATE + 1 AS known_at, filename AS source_file, row_number() OVER () AS source_row
@@ -54,42 +31,18 @@ HEAD = "number,code,amount,decided\n"
 FIRST = HEAD + "P1,A1,500,2020-01-05\nP2,A2,700,2020-01-05\n"
 
 
-class Toy:
-    """A city that gets deliveries; every run's progress is kept in `said`."""
-
-    def __init__(self, folder: Path, settings: Settings) -> None:
-        self.folder, self.settings, self.said = folder, settings, []
-        self.write("city.toml", TOML)
-        self.write("sources/entities.sql", ENTITIES_SQL)
-        self.write("sources/penalties.sql", PENALTIES_SQL)
-        self.deliver("entities-2019.csv", ENTITIES)
-        self.deliver("penalties/a.csv", FIRST)
-
-    def write(self, name: str, content: str) -> None:
-        path = self.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content, encoding="utf-8")
-
-    def deliver(self, name: str, content: str) -> None:
-        self.write(f"files/{name}", content)
-
-    def ingest(self, day: date | None = None):
-        self.said = []
-        return ingest(load_city(str(self.folder)), self.settings, self.said.append, day)
-
-    def penalties(self, columns=("record_id", "amount", "known_at", "withdrawn_at")):
-        frame = open_records(load_city(str(self.folder)), self.settings).connect(1).table("penalties").execute()
-        rows = frame.sort_values(["record_id", "known_at", "amount"])[list(columns)].astype(object)
-        return [tuple(None if v is None or v != v else _plain(v) for v in row) for row in rows.itertuples(index=False)]
-
-
-def _plain(value):
-    return str(value)[:10] if hasattr(value, "year") else value
+CONTENTS = {
+    "city.toml": city_toml("entities*.csv", "penalties/*.csv"),
+    "sources/entities.sql": ENTITIES_SQL,
+    "sources/penalties.sql": PENALTIES_SQL,
+    "files/entities-2019.csv": ENTITIES,
+    "files/penalties/a.csv": FIRST,
+}
 
 
 @pytest.fixture
 def toy(tmp_path, settings):
-    return Toy(tmp_path / "toy", settings)
+    return Toy(tmp_path / "toy", settings, CONTENTS)
 
 
 def test_the_first_deliveries_are_the_history_and_known_as_the_mapping_says(toy):
@@ -100,7 +53,7 @@ def test_the_first_deliveries_are_the_history_and_known_as_the_mapping_says(toy)
 
 def test_a_new_delivery_adds_rows_known_from_the_day_it_came_and_reads_no_old_file_again(toy):
     toy.ingest()
-    toy.deliver("penalties/b.csv", HEAD + "P3,A1,90,2020-02-01\n")
+    toy.write("files/penalties/b.csv", HEAD + "P3,A1,90,2020-02-01\n")
 
     toy.ingest(date(2020, 3, 1))
 
@@ -120,7 +73,7 @@ def test_the_same_delivery_twice_changes_nothing(toy):
 
 def test_the_same_rows_under_another_name_are_counted_and_left_out(toy):
     before = toy.ingest()
-    toy.deliver("penalties/copy.csv", FIRST)
+    toy.write("files/penalties/copy.csv", FIRST)
 
     after = toy.ingest(date(2020, 3, 1))
 
@@ -132,7 +85,7 @@ def test_the_same_rows_under_another_name_are_counted_and_left_out(toy):
 @pytest.mark.parametrize("name", ["penalties/a.csv", "penalties/a-corrected.csv"])
 def test_a_correction_supersedes_the_row_of_its_key_from_the_day_it_came(toy, name):
     toy.ingest()
-    toy.deliver(name, HEAD + "P1,A1,5,2020-01-05\nP2,A2,700,2020-01-05\n")
+    toy.write(f"files/{name}", HEAD + "P1,A1,5,2020-01-05\nP2,A2,700,2020-01-05\n")
 
     counts = toy.ingest(date(2020, 3, 1)).manifest["tables"]["penalties"]
 
@@ -147,7 +100,7 @@ def test_a_correction_supersedes_the_row_of_its_key_from_the_day_it_came(toy, na
 def test_a_delivery_that_comes_again_as_it_was_is_built_once_and_counts_twice(toy):
     toy.ingest()
     for amount in (5, 6, 5):
-        toy.deliver("penalties/a.csv", HEAD + f"P1,A1,{amount},2020-01-05\n")
+        toy.write("files/penalties/a.csv", HEAD + f"P1,A1,{amount},2020-01-05\n")
         records = toy.ingest(date(2020, 3, 1))
     toy.write("sources/penalties.sql", PENALTIES_SQL + "-- Another text: every part is built anew.\n")
 
@@ -159,20 +112,20 @@ def test_a_delivery_that_comes_again_as_it_was_is_built_once_and_counts_twice(to
 
 def test_what_a_corrected_file_no_longer_has_is_withdrawn_and_may_come_back(toy):
     toy.ingest()
-    toy.deliver("penalties/a.csv", HEAD + "P1,A1,500,2020-01-05\n")
+    toy.write("files/penalties/a.csv", HEAD + "P1,A1,500,2020-01-05\n")
     toy.ingest(date(2020, 3, 1))
     assert toy.penalties()[1] == ("P2", 700.0, "2020-01-06", "2020-03-01")
 
-    toy.deliver("penalties/a.csv", FIRST)
+    toy.write("files/penalties/a.csv", FIRST)
     toy.ingest(date(2020, 4, 1))
 
     assert toy.penalties()[1:] == [("P2", 700.0, "2020-01-06", "2020-03-01"), ("P2", 700.0, "2020-04-01", None)]
 
 
 def test_what_another_file_still_has_is_not_withdrawn(toy):
-    toy.deliver("penalties/b.csv", HEAD + "P2,A2,700,2020-01-05\n")
+    toy.write("files/penalties/b.csv", HEAD + "P2,A2,700,2020-01-05\n")
     toy.ingest()
-    toy.deliver("penalties/a.csv", HEAD + "P1,A1,500,2020-01-05\n")
+    toy.write("files/penalties/a.csv", HEAD + "P1,A1,500,2020-01-05\n")
 
     toy.ingest(date(2020, 3, 1))
 
@@ -181,7 +134,7 @@ def test_what_another_file_still_has_is_not_withdrawn(toy):
 
 def test_a_delivery_that_vanishes_from_the_folder_stays_in_force(toy):
     toy.ingest()
-    toy.deliver("penalties/b.csv", HEAD + "P3,A1,90,2020-02-01\n")
+    toy.write("files/penalties/b.csv", HEAD + "P3,A1,90,2020-02-01\n")
     (toy.folder / "files/penalties/a.csv").unlink()
 
     toy.ingest(date(2020, 3, 1))
@@ -191,7 +144,7 @@ def test_a_delivery_that_vanishes_from_the_folder_stays_in_force(toy):
 
 def test_a_changed_mapping_reads_the_kept_copies_of_deliveries_that_were_overwritten(toy):
     toy.ingest()
-    toy.deliver("penalties/a.csv", HEAD + "P1,A1,5,2020-01-05\nP2,A2,700,2020-01-05\n")
+    toy.write("files/penalties/a.csv", HEAD + "P1,A1,5,2020-01-05\nP2,A2,700,2020-01-05\n")
     toy.ingest(date(2020, 3, 1))
     toy.write("sources/penalties.sql", PENALTIES_SQL.replace("'fine'", "'warning'"))
 
@@ -204,13 +157,13 @@ def test_a_changed_mapping_reads_the_kept_copies_of_deliveries_that_were_overwri
 def test_an_earlier_snapshot_is_rebuilt_to_the_byte_from_old_records_and_from_corrected_ones(toy):
     old = toy.ingest()
     first = sha256_of(build_snapshot(old, date(2020, 2, 1), toy.settings, toy.said.append).path)
-    toy.deliver("penalties/a.csv", HEAD + "P1,A1,5,2020-01-05\n")
-    toy.deliver("entities-2020.csv", "code,name,address,event\nA1,丙,二街2号,2020-01-10\n")
+    toy.write("files/penalties/a.csv", HEAD + "P1,A1,5,2020-01-05\n")
+    toy.write("files/entities-2020.csv", "code,name,address,event\nA1,丙,二街2号,2020-01-10\n")
     new = toy.ingest(date(2020, 3, 1))
 
     again = build_snapshot(new, date(2020, 2, 1), toy.settings, toy.said.append)
     other_var = Settings.from_environment({"QIANFEN_VAR": str(toy.folder / "elsewhere")})
-    reopened = open_records(load_city(str(toy.folder)), toy.settings, old.records_id)
+    reopened = open_records(toy.city, toy.settings, old.records_id)
     rebuilt = build_snapshot(reopened, date(2020, 2, 1), other_var, toy.said.append)
 
     assert sha256_of(again.path) == sha256_of(rebuilt.path) == first
@@ -221,7 +174,7 @@ def test_an_earlier_snapshot_is_rebuilt_to_the_byte_from_old_records_and_from_co
 
 def test_an_entry_older_than_the_one_known_goes_to_quarantine(toy):
     toy.ingest()
-    toy.deliver("entities-2020.csv", "code,name,address,event\nA1,旧,九街9号,2009-01-01\n")
+    toy.write("files/entities-2020.csv", "code,name,address,event\nA1,旧,九街9号,2009-01-01\n")
 
     records = toy.ingest(date(2020, 3, 1))
 
@@ -231,9 +184,9 @@ def test_an_entry_older_than_the_one_known_goes_to_quarantine(toy):
 
 def test_deliveries_must_come_in_order(toy):
     toy.ingest()
-    toy.deliver("penalties/b.csv", HEAD + "P3,A1,90,2020-02-01\n")
+    toy.write("files/penalties/b.csv", HEAD + "P3,A1,90,2020-02-01\n")
     toy.ingest(date(2020, 3, 1))
-    toy.deliver("penalties/c.csv", HEAD + "P4,A1,90,2020-02-01\n")
+    toy.write("files/penalties/c.csv", HEAD + "P4,A1,90,2020-02-01\n")
 
     with pytest.raises(PointInTimeError, match="received on 2020-03-01; got 2020-02-01. Give a later --received-on"):
         toy.ingest(date(2020, 2, 1))
@@ -241,7 +194,7 @@ def test_deliveries_must_come_in_order(toy):
 
 def test_a_row_known_after_its_delivery_came_goes_to_quarantine(toy):
     toy.ingest()
-    toy.deliver("penalties/b.csv", HEAD + "P3,A1,90,2020-03-05\n")
+    toy.write("files/penalties/b.csv", HEAD + "P3,A1,90,2020-03-05\n")
 
     records = toy.ingest(date(2020, 3, 1))
 
@@ -270,7 +223,7 @@ def test_a_damaged_part_is_read_again(toy):
     damaged[10] ^= 1
     part.unlink()
     part.write_bytes(damaged)
-    toy.deliver("penalties/b.csv", FIRST)
+    toy.write("files/penalties/b.csv", FIRST)
 
     after = toy.ingest(date(2020, 3, 1))
 
@@ -280,7 +233,7 @@ def test_a_damaged_part_is_read_again(toy):
 
 def test_a_damaged_table_that_was_removed_is_made_again_as_it_was_and_the_history_of_deliveries_stays(toy):
     toy.ingest()
-    toy.deliver("penalties/b.csv", HEAD + "P3,A1,90,2020-02-01\n")
+    toy.write("files/penalties/b.csv", HEAD + "P3,A1,90,2020-02-01\n")
     before = toy.ingest(date(2020, 3, 1))
     hashes = {name: sha256_of(path) for name, path in before.tables.items()}
     path = before.tables["entities"]
@@ -311,7 +264,7 @@ def test_a_damaged_manifest_of_records_is_told_and_not_guessed(toy):
 def test_without_the_records_in_force_nothing_begins_anew_unless_that_is_said(toy):
     records = toy.ingest()
     records.folder.rename(records.folder.with_name("moved away"))
-    toy.deliver("penalties/b.csv", HEAD + "P3,A1,90,2020-02-01\n")
+    toy.write("files/penalties/b.csv", HEAD + "P3,A1,90,2020-02-01\n")
 
     with pytest.raises(StorageError, match="on which days deliveries came is then forgotten"):
         toy.ingest(date(2020, 3, 1))
@@ -340,12 +293,13 @@ deliveries = st.lists(st.tuples(st.sampled_from(["a", "b"]), rows), min_size=1, 
 def test_what_was_known_as_of_a_day_is_what_the_deliveries_before_it_said(tmp_path_factory, deliveries):
     """The records with all deliveries, looked at as of any day, are those that were in force on that day."""
     folder = tmp_path_factory.mktemp("property")
-    toy = Toy(folder / "toy", Settings.from_environment({"QIANFEN_VAR": str(folder / "var"), "QIANFEN_THREADS": "1"}))
+    settings = Settings.from_environment({"QIANFEN_VAR": str(folder / "var"), "QIANFEN_THREADS": "1"})
+    toy = Toy(folder / "toy", settings, CONTENTS)
     toy.ingest()
     in_force = []
     for number, (name, content) in enumerate(deliveries):
         lines = "".join(f"{key},A1,{amount},2020-01-05\n" for key, amount in content.items())
-        toy.deliver(f"penalties/{name}.csv", HEAD + lines)
+        toy.write(f"files/penalties/{name}.csv", HEAD + lines)
         toy.ingest(date(2020, 3, 1 + number))
         in_force.append(_visible(toy, date(2020, 3, 2 + number)))
 

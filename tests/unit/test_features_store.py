@@ -23,6 +23,7 @@ from features.store import Claim, FeatureStore, claims_on, open_city, ranges_of
 from features.verification import verify_store
 from serving.commands import cli
 from tests.conftest import CITY_TOML, ENTITIES_CSV, ENTITIES_SQL, PENALTIES_CSV, PENALTIES_SQL
+from tests.toy import write_files
 
 DAYS = (date(2020, 2, 1), date(2020, 3, 1), date(2020, 4, 1))
 MORE_PENALTIES = """number,code,amount,decided,known
@@ -48,21 +49,14 @@ def quiet(_line: str) -> None:
 def built(tmp_path_factory) -> Path:
     """Build a city's folder with a snapshot as of each of three days and one of pairs, from the same records."""
     home = tmp_path_factory.mktemp("built")
-    write_files(home / "toy")
     settings = Settings.from_environment({"QIANFEN_VAR": str(home / "var"), "QIANFEN_THREADS": "1"})
-    city = load_city(str(home / "toy"))
+    city = load_city(str(write_files(home / "toy", CITY_FILES)))
     records = ingest(city, settings, quiet)
     for day in DAYS:
         build_snapshot(records, day, settings, quiet)
     pairs = pd.DataFrame({"entity_id": ["A1"], "as_of_date": pd.to_datetime(["2020-02-01"])})
     build_pairs_snapshot(records, pairs, "visits", settings, quiet)
     return home / "var"
-
-
-def write_files(folder: Path) -> None:
-    for name, content in CITY_FILES.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(content, encoding="utf-8")
 
 
 @pytest.fixture

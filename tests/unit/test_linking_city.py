@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from datetime import date
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -14,32 +13,11 @@ from data.errors import ConfigurationError, NotFoundError, PointInTimeError, Req
 from data.files import sha256_of
 from data.linking.decisions import Decision, add_decisions, decisions_path, read_decisions
 from data.linking.review import SHEET, find_item, read_items
-from data.records import ingest, open_records
-from data.settings import Settings
+from data.records import open_records
 from serving.commands import cli
+from tests.toy import Toy, city_toml
 
-TOML = """
-name = "toy"
-name_zh = "北京市"
-title = "Toy city"
-title_zh = "玩具市"
-
-[sources]
-folder = "{city}/files"
-files = ["entities*.csv", "penalties*.csv"]
-
-[label]
-column = "failed"
-values = ["true"]
-horizon_days = 90
-
-[split]
-trees = [2020-01-01]
-calibration = [2020-05-01]
-test = [2020-09-01]
-reference = 2020-05-01
-grading = 2020-12-31
-"""
+TOML = city_toml("entities*.csv", "penalties*.csv", name_zh="北京市")
 ENTITIES_SQL = """
 SELECT code AS entity_id, name, 'enterprise' AS entity_type, 'active' AS status, region AS region_code,
     event AS event_date, event::DATE + 1 AS known_at, filename AS source_file, row_number() OVER () AS source_row
@@ -67,33 +45,20 @@ NOBODY = "P6,,无名小铺,,2020-01-05\n"
 CHAIN_NAME = "北京零度聚阵穿上网服务有限公司"
 
 
-class Toy:
+CONTENTS = {
+    "city.toml": TOML,
+    "sources/entities.sql": ENTITIES_SQL,
+    "sources/penalties.sql": PENALTIES_SQL,
+    "files/entities.csv": ENTITIES,
+    "files/penalties.csv": HEAD + EXACT + SHORT + CHAIN + REGION + BARE + NOBODY,
+}
+
+
+class NamedToy(Toy):
     """A city whose penalties come with names."""
 
-    def __init__(self, folder: Path, settings: Settings) -> None:
-        self.folder, self.settings = folder, settings
-        self.write("city.toml", TOML)
-        self.write("sources/entities.sql", ENTITIES_SQL)
-        self.write("sources/penalties.sql", PENALTIES_SQL)
-        self.write("files/entities.csv", ENTITIES)
-        self.write("files/penalties.csv", HEAD + EXACT + SHORT + CHAIN + REGION + BARE + NOBODY)
-
-    @property
-    def city(self):
-        return load_city(str(self.folder))
-
-    def write(self, name: str, content: str) -> None:
-        path = self.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content, encoding="utf-8")
-
-    def ingest(self, day: date | None = None):
-        return ingest(self.city, self.settings, lambda _: None, day)
-
     def penalties(self, columns=("record_id", "entity_id", "link_method", "known_at", "withdrawn_at")):
-        frame = open_records(self.city, self.settings).connect(1).table("penalties").execute()
-        frame = frame.sort_values(["record_id", "known_at"])[list(columns)].astype(object)
-        return [tuple(None if v is None or v != v else _plain(v) for v in row) for row in frame.itertuples(index=False)]
+        return super().penalties(columns)
 
     def waiting(self):
         records = open_records(self.city, self.settings)
@@ -110,13 +75,9 @@ class Toy:
         return CliRunner().invoke(cli, ["links", *arguments], obj=self.settings, catch_exceptions=True)
 
 
-def _plain(value):
-    return str(value)[:10] if hasattr(value, "year") else value
-
-
 @pytest.fixture
 def toy(tmp_path, settings):
-    return Toy(tmp_path / "toy", settings)
+    return NamedToy(tmp_path / "toy", settings, CONTENTS)
 
 
 def test_rows_are_linked_by_name_by_region_and_by_score_and_others_wait_with_a_reason(toy):
