@@ -13,6 +13,11 @@ from training.expert_card import CutPoints
 
 MOST_POINTS = 1000.0
 
+_APART = 1e-9
+"""Log-odds nearer than this are equal but for rounding."""
+
+_NOT_TOLD_APART = "The model cannot tell the outermost grades apart. Check labels and indicators."
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -34,6 +39,9 @@ class Scale:
 def anchor(expert_points: NDArray[np.float64], log_odds: NDArray[np.float64], cut_points: CutPoints) -> Scale:
     """Return the scale on which the outermost cut points cut off the same shares as the experts' points do.
 
+    Where entities share log-odds, the shares are the nearest that part nobody from their equals: a cut point that were
+    the points of anybody would leave their grade to rounding.
+
     Parameters
     ----------
     expert_points, log_odds : arrays (n,)
@@ -42,7 +50,7 @@ def anchor(expert_points: NDArray[np.float64], log_odds: NDArray[np.float64], cu
     Raises
     ------
     ConfigurationError
-        Where the experts' outermost cut points cut off nobody, everybody, or the same entities.
+        Where the experts' outermost cut points cut off nobody, everybody, or the same entities, or the model does.
     """
     low, high = cut_points.outermost
     n_below = [int((expert_points < cut).sum()) for cut in (low, high)]
@@ -52,9 +60,17 @@ def anchor(expert_points: NDArray[np.float64], log_odds: NDArray[np.float64], cu
             f"The outermost cut points {low:g} and {high:g} must part the reference population by the experts' points, "
             f"below them lie {n_below[0]} and {n_below[1]} of {n}. Give other cut points with [scale] in city.toml."
         )
-    ordered = np.sort(log_odds)
-    at = [float(ordered[k - 1] + ordered[k]) / 2 for k in n_below]
+    at = [_between(np.sort(log_odds), k) for k in n_below]
     if at[1] <= at[0]:
-        raise ConfigurationError("The model cannot tell the outermost grades apart. Check labels and indicators.")
+        raise ConfigurationError(_NOT_TOLD_APART)
     factor = (high - low) / (at[1] - at[0])
     return Scale(offset=low - factor * at[0], factor=factor)
+
+
+def _between(ordered: NDArray[np.float64], n_below: int) -> float:
+    """Return the log-odds halfway between two that differ, with as nearly `n_below` of (n,) below as can be."""
+    steps = np.flatnonzero(np.diff(ordered) > _APART) + 1
+    if not len(steps):
+        raise ConfigurationError(_NOT_TOLD_APART)
+    k = steps[np.abs(steps - n_below).argmin()]
+    return float(ordered[k - 1] + ordered[k]) / 2

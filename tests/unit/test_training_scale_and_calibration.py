@@ -70,6 +70,22 @@ def test_the_outermost_cut_points_cut_off_the_experts_shares():
     assert scale.pdo == pytest.approx(200 / 3 * math.log(2))
 
 
+def test_a_cut_point_is_nobodys_points_where_entities_share_them():
+    expert = np.repeat([100.0, 300.0, 500.0], [60, 35, 5])
+    # Sixty lie below B by the card. The model gives 50 the least, then 15 the same: nearest are 65, and 95 for D.
+    log_odds = np.repeat([-3.0, -2.0, -1.0, 1.0], [50, 15, 30, 5])
+
+    points = anchor(expert, log_odds, CUTS).points(log_odds)
+
+    assert [int((points < cut).sum()) for cut in CUTS.outermost] == [65, 95]
+    assert np.abs(points[:, None] - np.array(CUTS.outermost)).min() > 1.0
+
+
+def test_a_model_that_gives_all_the_same_has_no_scale():
+    with pytest.raises(ConfigurationError, match="cannot tell the outermost grades apart"):
+        anchor(np.repeat([100.0, 300.0, 500.0], 4), np.zeros(12), CUTS)
+
+
 def test_cut_points_that_cut_off_nobody_are_refused_with_the_counts():
     with pytest.raises(ConfigurationError, match="below them lie 10 and 10 of 10"):
         anchor(np.full(10, 100.0), np.arange(10.0), CUTS)
