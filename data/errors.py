@@ -14,6 +14,7 @@
     │   └── RequestTooLargeError         9   413
     ├── BusyError                       10   409   another run holds the city
     ├── StorageError                    11   507   the disk is full, or a stored file is damaged
+    │   ├── UnreachableError            11   503   the operational database does not answer
     │   └── RegistryError               14   503   MLflow cannot be reached, or refuses
     ├── NotReadyError                   12   503   no model or grading is in force yet
     ├── DriftError                      13   409   the data drifted beyond a limit, and nobody accepted it
@@ -124,6 +125,12 @@ class StorageError(QianfenError):
 
     exit_code = 11
     http_status = 507
+
+
+class UnreachableError(StorageError):
+    """The operational database does not answer, or not in time; nothing is wrong with what is stored."""
+
+    http_status = 503
 
 
 class NotReadyError(QianfenError):

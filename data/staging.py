@@ -7,7 +7,6 @@ break a rule apart from those that keep them all.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from data.columns import arrow_of, compact, whole
 from data.errors import SchemaError, SourceError, did_you_mean
+from data.mapping_errors import mapping_errors_explained
 from data.quality import Rule, any_broken, cast, literal, quote, row_rules, sentences, shown, type_rule
 from data.rows import REJECTED
 from data.schemas import Column, Table
@@ -27,6 +27,8 @@ from data.schemas import Column, Table
 _PROVENANCE = ("source_file", "source_row")
 _ALWAYS = ("entity_id", *_PROVENANCE)
 _MERGED = "source_rows"
+_LINES_AHEAD = 1
+"""Lines of the staging SELECT ahead of the mapping's own, from the first that is not blank, as DuckDB counts."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +78,8 @@ def stage(
     SchemaError, SourceError
         Where the mapping does not yield the table's columns, or cannot be run.
     """
-    raw_types = _describe(connection, mapping, table)
-    with _mapping_errors_explained(mapping):
+    raw_types = _describe(connection, mapping, table, staging)
+    with mapping_errors_explained(mapping, staging, _LINES_AHEAD):
         rows = arrow_of(connection, _staging_sql(mapping, table, raw_types, taken_on))
     merged = rows.select([*_PROVENANCE, _MERGED]) if _MERGED in raw_types else None
     stands = np.asarray(rows["refused"].is_null())
@@ -98,10 +100,10 @@ def select_of(mapping: Path) -> str:
         raise SourceError(f"{mapping} must be in UTF-8: {error}. Save it in UTF-8.") from error
 
 
-def _describe(connection: duckdb.DuckDBPyConnection, mapping: Path, table: Table) -> dict[str, str]:
+def _describe(connection: duckdb.DuckDBPyConnection, mapping: Path, table: Table, staging: Path) -> dict[str, str]:
     """Return the columns that a mapping yields with their types; SchemaError where they are not the table's."""
     query = select_of(mapping)
-    with _mapping_errors_explained(mapping):
+    with mapping_errors_explained(mapping, staging):
         rows = connection.execute(f"DESCRIBE {query}").fetchall()
     types = {str(row[0]): str(row[1]) for row in rows}
     for name in types:
@@ -231,24 +233,3 @@ def _rejected(staging: Path, table: Table) -> Iterator[pa.Table]:
 
 def _with_reasons(reasons: pa.Array, rows: pa.Table, table: Table) -> pa.Table:
     return whole(rows, table).add_column(0, "reasons", reasons)
-
-
-@contextmanager
-def _mapping_errors_explained(mapping: Path) -> Iterator[None]:
-    """Say which mapping failed and why, with the remedy for what goes wrong most."""
-    try:
-        yield
-    except duckdb.OutOfMemoryException:
-        raise
-    except duckdb.BinderException as error:
-        raise SchemaError(f"{mapping} asks for what the source does not have: {_first_lines(error)}") from error
-    except duckdb.Error as error:
-        text = _first_lines(error)
-        if "not utf-8" in str(error).lower() or "invalid unicode" in str(error).lower():
-            text += " Declare the file as { path = ..., encoding = 'gb18030' } in [sources] files of city.toml."
-        raise SourceError(f"{mapping} could not be run: {text}") from error
-
-
-def _first_lines(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines[:3])

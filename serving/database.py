@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
@@ -12,10 +11,11 @@ from typing import Any
 import alembic.command
 import alembic.config
 from sqlalchemy import JSON, DateTime, Double, Engine, ForeignKey, Index, String, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from data.errors import ConfigurationError, StorageError
+from data.database_errors import database_errors_explained
+from data.errors import ConfigurationError
 
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 _BUSY_SECONDS = 30
@@ -104,11 +104,11 @@ def open_database(url: str) -> Engine:
     ------
     ConfigurationError
         Where the URL is of a database that is not installed.
-    StorageError
-        Where the database refuses.
+    UnreachableError, StorageError
+        Where the database does not answer, or refuses.
     """
     engine = _engine(url)
-    with storage_explained("upgraded"), engine.begin() as connection:
+    with storage_explained("opened"), engine.begin() as connection:
         connection.exec_driver_sql(_ALONE[engine.dialect.name])
         configuration = alembic.config.Config()
         configuration.set_main_option("script_location", str(MIGRATIONS))
@@ -122,16 +122,9 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-@contextmanager
-def storage_explained(what: str) -> Iterator[None]:
-    """Turn what the database refuses into a StorageError; parameters, which may be personal, stay out of the text."""
-    try:
-        yield
-    except DBAPIError as error:
-        said = " ".join(str(error.orig).split()).rstrip("?.")
-        raise StorageError(
-            f"The operational database could not be {what}: {said}. See that it is reachable and has space."
-        ) from error
+def storage_explained(what: str) -> AbstractContextManager[None]:
+    """Turn what the database raises into an UnreachableError or a StorageError."""
+    return database_errors_explained("The operational database", what)
 
 
 def _engine(url: str) -> Engine:

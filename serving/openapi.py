@@ -20,7 +20,7 @@ _STATUSES = {
     404: "An entity is unknown, or there are no indicators as of the date; the text names the dates there are.",
     413: f"More than {MOST_ITEMS:,} items, or more than {MOST_BYTES // 1024 // 1024} MiB.",
     422: "An item is not as documented: an indicator missing, unknown, infinite or no number, an unknown key.",
-    503: "No model or grading is in force yet.",
+    503: "No model or grading is in force yet, or the operational database does not answer.",
     507: "The look-up could not be written down, so it is not answered.",
 }
 _HEADERS = {

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Engine
 
 from data.city import City, load_city
-from data.errors import NotFoundError, NotReadyError
+from data.errors import NotFoundError, NotReadyError, UnreachableError
 from data.files import read_json
 from data.settings import Settings
 from features.online import OnlineStore
@@ -83,7 +83,7 @@ class Scorer:
         """Say whether entities can be scored."""
         try:
             self._source(None, self.grading(), self.model)
-        except (NotReadyError, NotFoundError):
+        except (NotReadyError, NotFoundError, UnreachableError):
             return False
         return True
 

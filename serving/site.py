@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from data.errors import NotFoundError, NotReadyError, QianfenError
+from data.errors import NotFoundError, NotReadyError, QianfenError, UnreachableError
 from features.catalogue import catalogue_of
 from features.snapshots import Snapshot
 from serving.champion import Champion
@@ -91,6 +91,8 @@ def _shown(scorer: Scorer, request: Request, show: Callable[[Scorer, Request, st
         return show(scorer, request, language)
     except NotReadyError as error:
         return _message(scorer, request, language, error, "not_ready_title", words(language)["not_ready"])
+    except UnreachableError as error:
+        return _message(scorer, request, language, error, "unreachable_title", words(language)["unreachable"])
     except QianfenError as error:
         return _message(scorer, request, language, error, "error_title", str(error))
 

@@ -124,6 +124,12 @@ _WORDS: dict[str, tuple[str, str]] = {
         "本地主体尚未分级，请管理员先运行训练与分级。",
         "The entities of this city are not graded yet. The administrator must train and grade first.",
     ),
+    "unreachable_title": ("暂时无法查询", "Nothing can be looked up now"),
+    "unreachable": (
+        "业务数据库没有应答，主体的数据并未改变。请稍后再试，或告知管理员。",
+        "The operational database does not answer; no entity's data have changed. Try again later, or tell the "
+        "administrator.",
+    ),
     "error_title": ("无法显示", "This cannot be shown"),
     "api": ("接口文档", "API"),
     "active": ("在营", "active"),

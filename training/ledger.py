@@ -9,16 +9,17 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Column, Engine, Integer, MetaData, String, Table, Text, insert, select
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import IntegrityError
 
-from data.errors import BusyError, StorageError
+from data.database_errors import database_errors_explained
+from data.errors import BusyError
 
 PROMOTED, ROLLED_BACK, ADOPTED = "promoted", "rolled back to", "adopted"
 BEFORE_THE_FIRST = "0" * 64
@@ -234,14 +235,5 @@ def champions_between(chain: Sequence[Entry], begins: datetime, ends: datetime) 
     return list(dict.fromkeys(there))
 
 
-@contextmanager
-def _explained(what: str) -> Iterator[None]:
-    try:
-        yield
-    except IntegrityError:
-        raise
-    except DBAPIError as error:
-        raise StorageError(
-            f"The ledger of promotions could not be {what}: {error.orig}. See that the operational database is "
-            "reachable and has space."
-        ) from error
+def _explained(what: str) -> AbstractContextManager[None]:
+    return database_errors_explained("The ledger of promotions", what, passed_on=IntegrityError)

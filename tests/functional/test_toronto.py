@@ -9,6 +9,7 @@ import duckdb
 import numpy as np
 import pytest
 
+from data.accounting import account_files
 from data.city import load_city
 from data.errors import ConfigurationError, LabelError, RequestError
 from data.files import read_json
@@ -58,6 +59,13 @@ def ask(records, query):
         for name, path in records.tables.items():
             connection.execute(f"CREATE VIEW {name} AS FROM '{path}'")
         return connection.execute(query).fetchone()
+
+
+def test_the_rows_that_are_left_out_are_those_that_the_notes_tell(city, settings, records):
+    assert {account.path: account.n_not_mapped for account in account_files(city, records, settings)} == {
+        "dinesafe_2019-04-08.parquet": 0,
+        "companies.parquet": 41,
+    }
 
 
 def test_every_establishment_and_inspection_of_the_file_is_a_record(records):

@@ -148,7 +148,7 @@ def test_a_file_in_another_encoding_is_read_as_declared(write_city, settings):
 def test_a_file_in_another_encoding_that_is_not_declared_is_refused_with_the_remedy(write_city, settings):
     folder = write_city(entities_csv="code,name,address,since\nA1,乙,,2010-01-02\n".encode("gb18030"))
 
-    with pytest.raises(SourceError, match="entities.sql could not be run.*Declare the file as .*encoding = 'gb18030'"):
+    with pytest.raises(SourceError, match="line 5, could not be run.*Declare the file as .*encoding = 'gb18030'"):
         brought_in(folder, settings)
 
 
@@ -163,8 +163,44 @@ def test_a_missing_file_is_named_with_where_it_must_lie(write_city, settings):
 def test_a_missing_source_column_is_named(write_city, settings):
     folder = write_city(penalties_csv="number,code,decided,known\nP1,A1,2020-01-05,2020-01-06\n")
 
-    with pytest.raises(SchemaError, match=r"penalties.sql asks for what the source does not have: .*amount"):
+    with pytest.raises(SchemaError, match=r"penalties.sql, line 2, asks for what the source does not have: .*amount"):
         brought_in(folder, settings)
+
+
+WHOLE = (
+    "'P1' AS record_id, 'A1' AS entity_id, 'fine' AS kind, DATE '2020-01-05' AS event_date, event_date + 1 AS known_at"
+)
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        (
+            "\n-- Fines.\nSELECT nobody\n",
+            'line 3, asks for .*: Referenced column "nobody" .*. Correct the name or the type',
+        ),
+        ("SELEC 1", "line 1, could not be run: syntax error at or near .*. Correct the SQL there."),
+        ("SELECT\n  parse_dat('x')", "line 2, could not be run: Scalar Function .*. Correct the name or the type"),
+        ("FROM nowhere", "line 1, could not be run: Table with name nowhere does not exist.*. Correct the name"),
+        (
+            "FROM read_csv(getvariable('source_folder') || '/gone.csv')",
+            r"line 1, could not be run: No files found that match the pattern .gone.csv.. Read files that \[sources\]",
+        ),
+        (
+            f"SELECT {WHOLE},\n  CAST(code AS DOUBLE) AS amount\nFROM (SELECT 'x' AS code)",
+            "line 2, could not be run: Could not convert string 'x' to DOUBLE .*. Leave the value as text",
+        ),
+        (f"SELECT {WHOLE}, error('broken') AS amount", "could not be run: broken. Leave the value as text"),
+    ],
+)
+def test_a_mapping_that_cannot_be_run_is_told_with_its_line_the_reason_and_what_helps(write_city, settings, sql, said):
+    folder = write_city(penalties_sql=sql)
+
+    with pytest.raises((SchemaError, SourceError), match=f"^{folder}/sources/penalties.sql,? {said}") as refused:
+        brought_in(folder, settings)
+
+    assert "LINE" not in str(refused.value)
+    assert str(settings.var) not in str(refused.value)
 
 
 def test_a_missing_canonical_column_is_named(write_city, settings):
@@ -248,7 +284,7 @@ def test_the_same_files_give_the_same_bytes_with_any_number_of_threads(write_cit
 
 def test_what_was_built_beside_a_failed_part_is_kept_and_told_in_the_order_of_the_tables(write_city, settings):
     folder = write_city(penalties_csv="number,code\nP1,A1\n")
-    with pytest.raises(SchemaError, match="penalties.sql asks for what the source does not have"):
+    with pytest.raises(SchemaError, match="penalties.sql, line 2, asks for what the source does not have"):
         brought_in(folder, settings)
     assert not list(settings.var.glob("**/*.partial"))
     (folder / "files" / "penalties.csv").write_text("number,code,amount,decided,known\nP1,A1,5,2020-01-05,2020-01-06\n")

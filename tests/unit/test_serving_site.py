@@ -199,6 +199,19 @@ def test_before_the_first_grading_the_pages_say_so_with_503(graded_city, tmp_pat
         assert "尚未分级" in answer.text
 
 
+@pytest.mark.parametrize(("language", "said"), [("zh", "业务数据库没有应答"), ("en", "database does not answer")])
+def test_where_the_database_does_not_answer_the_pages_say_so_with_503(graded_city, language, said):
+    # Nobody listens at the first port.
+    settings = dataclasses.replace(graded_city.settings, database_url="postgresql://qianfen@127.0.0.1:1/none")
+    away = Scorer(graded_city.city, settings)
+
+    answer = Client(create_site(lambda: away)).get(f"/entities/E07?lang={language}")
+
+    assert answer.status_code == 503
+    assert said in answer.text
+    assert not away.is_ready()
+
+
 def test_pages_are_not_kept_by_caches_and_load_nothing_from_elsewhere(client):
     answer = client.get("/entities/E07")
 
