@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 
 import numpy as np
 import pytest
@@ -11,7 +12,13 @@ from data.city import load_city
 from data.errors import ConfigurationError
 from data.pages import has_section
 from experiments.better_indicators.__main__ import PAGE, table
-from experiments.better_indicators.card import card_lines, moved_card, moved_edges, with_initial_edges
+from experiments.better_indicators.card import (
+    card_as_of,
+    card_lines,
+    moved_card,
+    moved_edges,
+    with_initial_edges,
+)
 from experiments.better_indicators.offset_share import table as shares_table
 from experiments.better_indicators.study import CASES, CHAMPION, steps
 from features.catalogue import load_catalogue
@@ -57,6 +64,27 @@ def test_a_card_that_was_moved_before_is_moved_from_the_initial_edges_again():
 
     assert moved != initial
     assert with_initial_edges(moved) == initial
+
+
+def test_a_moved_card_stays_where_more_became_known_later(write_city, write_records):
+    city = load_city(str(write_city(toml=f"{CITY_TOML}\n[indicators.penalties]\nhalf_life_days = 90\n")))
+    entities = [{"entity_id": f"E{n}", "event_date": date(2010, 1, 1)} for n in range(40)]
+    fines = [{"entity_id": f"E{n % 40}", "event_date": date(2019, 1 + n % 12, 5)} for n in range(90)]
+    day = date(2020, 1, 1)
+    # One happened before, and was known on the day itself.
+    later = [{"entity_id": f"E{n}", "event_date": date(2019, 12, 1), "known_at": day} for n in range(30)]
+    later_entities = [{"entity_id": f"L{n}", "event_date": day} for n in range(30)]
+
+    def made(penalties, *others):
+        records = write_records(entities=[*entities, *others], penalties=penalties)
+        return card_as_of(city, replace(records, indicator_parameters=city.indicator_parameters), day, threads=1)
+
+    found = made(fines)
+
+    initial = ExpertCard.from_csv(REFERENCE / "expert_card.csv", load_catalogue().names)
+    assert [r.indicator for r, old in zip(found.ranges, initial.ranges, strict=True) if r != old] == ["penalties"]
+    assert made([*fines, *later], *later_entities) == found
+    assert made([*fines, *({**fine, "known_at": date(2019, 12, 31)} for fine in later)]) != found
 
 
 def test_a_card_with_other_ranges_than_the_initial_one_is_not_moved():
