@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from data.linking.decisions import item_of
-from data.linking.timeline import Candidate, Link, Verdict, choose, links_of
+from data.linking.timeline import Candidate, Link, Verdict, choose, links_of, standing
 
 SHOWN = 5
 """Candidates of a name that the review list shows."""
@@ -50,7 +50,8 @@ def decide_rows(
             lines = enumerate(found, start=1) if found else [(1, None)]
             for place, link in lines:
                 links.add((number, day, place, *_columns_of(link), reason))
-        shares = choose(of_name, date.max, bar).shares[:SHOWN]
+        # What a person ruled out is not suggested again.
+        shares = choose(of_name, date.max, bar, standing(said)[2]).shares[:SHOWN]
         names.add((number, item_of(name_key, region), [{"entity_id": e, "share": round(s, 6)} for e, s in shares]))
     links.flush()
     names.flush()

@@ -103,6 +103,25 @@ def choose(candidates: Iterable[Candidate], day: date, bar: float, excluded: fro
     return Choice(shares, None, "", SEVERAL if _is_close(shares, bar) else BELOW)
 
 
+def standing(verdicts: Sequence[Verdict]) -> tuple[str | None, bool, frozenset[str]]:
+    """Return what verdicts come to, in the order in which they were made.
+
+    The entity that was accepted, whether the name is none of the register's, and the entities that are ruled out.
+    """
+    excluded: set[str] = set()
+    accepted, is_refused = None, False
+    for verdict in verdicts:
+        if verdict.accepts:
+            accepted, is_refused = verdict.entity_id, False
+            excluded.discard(str(accepted))
+        elif verdict.entity_id is None:
+            accepted, is_refused = None, True
+        else:
+            excluded.add(verdict.entity_id)
+            accepted = None if accepted == verdict.entity_id else accepted
+    return accepted, is_refused, frozenset(excluded)
+
+
 def links_of(
     known_at: date, candidates: Sequence[Candidate], verdicts: Sequence[Verdict], bar: float
 ) -> tuple[list[Link], str | None]:
@@ -138,28 +157,18 @@ def _wanted_on(
     day: date, current: Link | None, candidates: Sequence[Candidate], verdicts: Sequence[Verdict], bar: float
 ) -> tuple[Link | None, str | None]:
     """Return the link that a row should have on a day, given the one it has."""
-    excluded: set[str] = set()
-    accepted, is_refused = None, False
-    for verdict in verdicts:
-        if verdict.accepts:
-            accepted, is_refused = verdict.entity_id, False
-            excluded.discard(str(accepted))
-        elif verdict.entity_id is None:
-            accepted, is_refused = None, True
-        else:
-            excluded.add(verdict.entity_id)
-            accepted = None if accepted == verdict.entity_id else accepted
+    accepted, is_refused, excluded = standing(verdicts)
     if accepted is not None:
         return Link(accepted, "decision", 1.0, day), None
     if is_refused:
         return None, REFUSED
     if current is not None and _still_stands(current, day, candidates, excluded):
         return current, None
-    choice = choose(candidates, day, bar, frozenset(excluded))
+    choice = choose(candidates, day, bar, excluded)
     return (None if choice.taken is None else Link(choice.taken, choice.method, choice.score, day)), choice.reason
 
 
-def _still_stands(current: Link, day: date, candidates: Sequence[Candidate], excluded: set[str]) -> bool:
+def _still_stands(current: Link, day: date, candidates: Sequence[Candidate], excluded: frozenset[str]) -> bool:
     return (
         current.method != "decision"
         and current.entity_id not in excluded

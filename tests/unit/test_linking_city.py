@@ -281,6 +281,16 @@ def test_a_linking_section_that_can_not_be_is_refused(toy, section, message):
         load_city(str(toy.folder))
 
 
+def test_an_entity_that_was_ruled_out_for_a_name_is_not_suggested_again(toy):
+    decision = Decision("老王餐馆", "", "reject", "A4", "李雷", "核对营业执照", "2020-03-01")
+    add_decisions(toy.city, toy.settings, [decision])
+
+    (item,) = [item for item in read_items(toy.ingest()) if (item.name, item.region) == ("老王餐馆", "")]
+
+    assert [s.entity_id for s in item.suggestions] == ["A5"]
+    assert item.linked_to == ("A5",)
+
+
 def test_decisions_come_in_order_and_say_who_and_why(toy):
     toy.ingest()
     toy.decide(CHAIN_NAME, "accept", "A2", "2020-03-01")
