@@ -9,6 +9,7 @@ from data.city import City
 from features.drift.report import DriftReport
 
 _MONTHS_SHOWN = 4
+_SHARES = ("share_missing", "reference_share_missing")
 
 
 def report_lines(city: City, report: DriftReport) -> Iterator[str]:
@@ -61,7 +62,7 @@ def _last(month: dict[str, Any], usual: dict[str, Any]) -> str:
 def _indicator_lines(city: City, report: DriftReport) -> Iterator[str]:
     yield f"  {'indicator':<26}{'missing':>9}{'then':>9}{'outside':>9}{'PSI':>9}"
     indicators = report.content["indicators"]
-    with_value = [one for one in indicators if one["share_missing"] < 1 or (one["reference_share_missing"] or 1.0) < 1]
+    with_value = [one for one in indicators if any(one[share] not in (1, None) for share in _SHARES)]
     for one in with_value:
         then = "" if one["reference_share_missing"] is None else f"{one['reference_share_missing']:.1%}"
         psi = "" if one["psi"] is None else f"{one['psi']:.3f}"

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import shutil
 import sys
+from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 
 from data.city import load_city
 from data.errors import DriftError
+from features.drift.report import DriftReport
+from features.drift.rules import IndicatorDrifted
 from serving.commands import main
+from serving.drift import report_lines
 
 DRIFTED = "\n[drift.indicators.address_sharing]\nmaximum = 8\n"
 BREACH = "outside:address_sharing"
@@ -72,6 +77,19 @@ def test_the_report_shows_sources_indicators_and_who_accepted_what(run):
     _, out, _ = run("features", "drift", "TOY")
     assert "accepted by W (20" in out
     assert out.splitlines()[-1].startswith("Next: `qianfen grade")
+
+
+@pytest.mark.parametrize(("now", "then", "is_shown"), [(1.0, 0.0, True), (0.0, 1.0, True), (1.0, 1.0, False)])
+def test_an_indicator_that_lost_or_gained_all_its_values_is_shown(graded_city, now, then, is_shown):
+    measured = IndicatorDrifted("penalties", 100, now, 0, 0.0, None, 100, then, 18.4, 0.1)
+    reference = {"as_of_date": "2020-05-01"}
+    content = {"as_of_date": "2020-12-31", "reference": reference, "sources": [], "breaches": []}
+    report = DriftReport(Path("report.json"), content | {"indicators": [asdict(measured)]}, {})
+
+    lines = list(report_lines(graded_city.city, report))
+
+    assert any(line.startswith("  penalties ") and line.endswith("too far") for line in lines) == is_shown
+    assert ("  1 indicators have no value, here or in the reference." in lines) != is_shown
 
 
 def test_what_is_not_open_cannot_be_accepted(run):
