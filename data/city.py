@@ -279,7 +279,9 @@ class City(Section):
     @property
     def monitoring_days(self) -> int:
         """Days after a grading whose inspections monitoring counts."""
-        return self.monitoring.window_days or self.label.horizon_days
+        # A champion of entities is watched over its label window, whatever city.toml came to say of inspections.
+        window_days = self.monitoring.window_days if self.cohort.kind == "inspection" else None
+        return window_days or self.label.horizon_days
 
     @property
     def monitoring_lag(self) -> timedelta:

@@ -10,11 +10,12 @@ import pandas as pd
 import pytest
 from sklearn.isotonic import IsotonicRegression
 
-from data.city import load_city
+from data.city import Cohort, load_city
 from features.drift.acceptance import Acceptance
 from training.bootstrap import Interval
 from training.monitoring.adversarial import told_apart
 from training.monitoring.estimation import FIGURES, expectation, expected_figures, realised
+from training.monitoring.evidence import as_trained
 from training.monitoring.findings import EXIT_CODES, Finding, fallen, level_above, worst
 from training.monitoring.outcomes import (
     Outcomes,
@@ -232,6 +233,19 @@ def test_a_cohort_of_inspections_is_judged_over_the_window_that_is_declared_for_
         assert declared.monitoring_lag == timedelta(days=(days or 1) + 1)
 
     assert by_days == {None: ["E0"], 3: ["E0", "E1", "E2"]}
+
+
+def test_a_champion_of_entities_waits_for_its_label_window_though_the_city_now_counts_inspections(city):
+    now = city.model_copy(
+        update={
+            "cohort": Cohort(kind="inspection", inspection_types=("routine",)),
+            "monitoring": city.monitoring.model_copy(update={"window_days": 3}),
+        }
+    )
+
+    trained = as_trained(now, {"cohort": {"kind": "entity"}})
+
+    assert (now.monitoring_days, trained.monitoring_days) == (3, 90)
 
 
 def test_labels_reach_no_further_than_the_records_and_the_day(write_records, city):
