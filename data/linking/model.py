@@ -80,7 +80,7 @@ def compare(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the table `compared` (pair, left_id, right_id, difference) of the names that meet.
 
     A row's name is given to Splink once for each entity that it meets, with what sets the two apart: to find that out
-    once for a pair is many times as fast as in each of 29 conditions.
+    once for a pair is many times as fast as in each of 30 conditions.
     """
     create_pairs(connection, "row_names", "entity_names")
     for side, table in (("left", "row_names"), ("right", "entity_names")):
