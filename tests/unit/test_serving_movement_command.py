@@ -143,7 +143,8 @@ def test_one_entity_is_shown_with_every_line_in_chinese(qianfen, grade):
 
 
 def test_grading_tells_the_movement_since_the_grading_of_an_earlier_date(qianfen, settings, graded_city):
-    qianfen("features accept-drift", "--as-of", "2020-12-31", "--who", "张三", "--why", "a small city")
+    for day in ("2020-05-01", "2020-12-31"):
+        qianfen("features accept-drift", "--as-of", day, "--who", "张三", "--why", "a small city")
     said = qianfen("grade", "--as-of", "2020-05-01")
 
     # The grades as of the later date were in force, but time does not run backwards.
