@@ -17,7 +17,7 @@ from features.catalogue import Catalogue, catalogue_of
 from features.declaration import Indicator
 from features.parameters import Values
 from features.point_in_time import known_population, known_tables
-from features.sharing import kept_in
+from features.sharing import kept_in, temporary_tables_of
 
 KEYS = ("entity_id", "as_of_date")
 
@@ -73,7 +73,7 @@ def build_matrix(
     """
     backend, dates = records.connect(threads), sorted(set(as_of_dates))
     tables = tables_as_of(backend, records.tables, dates)
-    with kept_in(backend):
+    with kept_in(temporary_tables_of(backend)):
         return matrix_of(tables["entities"], tables, set(records.tables), catalogue or catalogue_of(records))
 
 
@@ -85,7 +85,7 @@ def tables_as_of(backend: Any, mapped: Iterable[str], as_of_dates: Sequence[date
     PointInTimeError
         Where no date is given, or no entity was known before the first.
     """
-    _refuse_dates_before_all_records(backend, as_of_dates)
+    refuse_dates_before_all_records(backend, as_of_dates)
     tables = known_tables(backend, mapped, as_of_dates)
     # Nearly every indicator asks for the population: it is worked out once and kept.
     population = known_population(backend.table("entities"), as_of_dates)
@@ -117,7 +117,7 @@ def _column(item: Indicator, sides: dict[str, ir.Table]) -> ir.FloatingColumn:
     return value if math.isnan(item.absent) else ibis.coalesce(value, item.absent)
 
 
-def _refuse_dates_before_all_records(backend: Any, as_of_dates: Sequence[date]) -> None:
+def refuse_dates_before_all_records(backend: Any, as_of_dates: Sequence[date]) -> None:
     if not as_of_dates:
         raise PointInTimeError("As-of dates must be given, got none.")
     first = backend.table("entities").known_at.min().execute()

@@ -17,7 +17,7 @@ import pyarrow as pa
 from features.catalogue import Catalogue, catalogue_of
 from features.matrix import KEYS, Records, matrix_of, tables_as_of
 from features.point_in_time import known_tables_of
-from features.sharing import Kept, kept_in
+from features.sharing import Kept, kept_in, temporary_tables_of
 
 _ROWS_IN_A_BATCH = 20_000_000
 _DATES_IN_A_BATCH = 50
@@ -43,7 +43,7 @@ class PairsAsOf:
     def matrix(self, catalogue: Catalogue) -> pa.Table:
         """Return one row for each pair, sorted by date, then entity; all is missing where it was not active then."""
         whole = {self._own[name].op(): table for name, table in self._tables.items()}
-        with kept_in(self._backend, self._kept, whole):
+        with kept_in(temporary_tables_of(self._backend), self._kept, whole):
             found = matrix_of(self._own["entities"], self._own, self._mapped, catalogue)
         rows: pa.Table = self._with_the_unknown(found).to_pyarrow()
         return rows

@@ -1,9 +1,9 @@
 """The panel: the matrix as of many dates from one reading of the records, in bounded memory.
 
 The values come from the same expressions as `features.matrix.build_matrix`; what differs is what they work on and how
-they are put together. The records are read once, into compact tables in which a number stands for each entity; each
-date is then worked out from those. Joining 18 results of a million rows would cost more than working them out, so each
-result is laid into an array by the number of its entity.
+they are put together. The records are read once, into compact tables; the expressions are compiled once, with a
+variable of the engine as the date; each date then runs the same statements. Joining 18 results of a million rows would
+cost more than working them out, so each result is laid into an array by the number of its entity.
 """
 
 from __future__ import annotations
@@ -19,12 +19,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from data.quality import quote
-from data.schemas import TABLES
 from features.catalogue import Catalogue, catalogue_of
-from features.declaration import Indicator
-from features.matrix import Records, tables_as_of
-from features.point_in_time import columns_for_indicators
+from features.compact import make_compact, number_register
+from features.matrix import Records, refuse_dates_before_all_records
+from features.point_in_time import known_population, known_tables
 from features.sharing import kept_in
 
 MEMORY_OF_THE_ENGINE = "1200MB"
@@ -52,66 +50,71 @@ def build_panel(
     catalogue, mapped, dates = catalogue or catalogue_of(records), set(records.tables), sorted(set(as_of_dates))
     backend = records.connect(threads)
     backend.raw_sql(f"SET memory_limit = '{MEMORY_OF_THE_ENGINE}'")
-    read = {"entities", *(table for item in catalogue for table in item.tables)}
-    entity_ids = _number(backend, sorted(read & mapped), compact=len(dates) > 1)
+    refuse_dates_before_all_records(backend, dates)
+    entity_ids = number_register(backend)
+    available = Catalogue(tuple(item for item in catalogue if item.is_available(mapped)))
+    # Compact tables pay from the second date on.
+    if len(dates) > 1:
+        make_compact(backend, available, mapped)
+    statements = _Statements(backend, available, mapped)
     for as_of_date in dates:
-        with kept_in(backend):
-            tables = tables_as_of(backend, mapped, [as_of_date])
-            population = tables["entities"].select("entity_id", value=ibis.literal(1.0, "float64"))
-            present = np.flatnonzero(_laid(backend, population, len(entity_ids), 0.0))
-            columns = {
-                item.name: _values(backend, item, tables, len(entity_ids))[present]
-                for item in catalogue
-                if item.is_available(mapped)
-            }
+        statements.work_out(as_of_date)
+        present = np.flatnonzero(statements.laid("population", 0.0))
+        columns = {item.name: _filled(statements.laid(item.name, item.absent), item.absent)[present] for item in available}
         yield _table(as_of_date, entity_ids.take(pa.array(present)), columns, catalogue.names)
     backend.disconnect()
 
 
-def _number(backend: Any, names: Sequence[str], compact: bool) -> pa.Array:
-    """Number the entities; return them, sorted. Where it is to be compact, tables then hold numbers for entities.
-
-    Compact tables pay from the second date on. They number everybody whom a record names, since people link entities
-    that the register does not have; else the register is enough.
-    """
-    mentioned = " UNION ".join(f"SELECT entity_id FROM {quote(n)}" for n in (names if compact else ["entities"]))
-    backend.raw_sql(f"""
-        CREATE TEMP TABLE numbered AS
-        SELECT entity_id, (row_number() OVER (ORDER BY entity_id) - 1)::INTEGER AS entity_number
-        FROM (SELECT DISTINCT entity_id FROM ({mentioned})) WHERE entity_id IS NOT NULL
-    """)
-    for name in names if compact else ():
-        columns = ", ".join(
-            "entity_number AS entity_id" if column == "entity_id" else quote(column)
-            for column in columns_for_indicators(TABLES[name])
-        )
-        read = f"SELECT {columns} FROM {quote(name)} LEFT JOIN numbered USING (entity_id)"
-        backend.raw_sql(f"CREATE TEMP TABLE {quote(f'compact_{name}')} AS {read}")
-        # The views of the records are temporary ones too.
-        backend.raw_sql(f"CREATE OR REPLACE TEMP VIEW {quote(name)} AS FROM {quote(f'compact_{name}')}")
-    ids = backend.con.sql("SELECT entity_id FROM numbered ORDER BY entity_number").to_arrow_table()
-    return ids["entity_id"].combine_chunks()
+@ibis.udf.scalar.builtin(name="getvariable")
+def _variable(name: str) -> date:  # type: ignore[empty-body]
+    """Stand for a variable of the engine, which it takes for a constant where it plans a statement."""
 
 
-def _values(backend: Any, item: Indicator, tables: Mapping[str, ir.Table], n_entities: int) -> NDArray[np.float64]:
-    """Return the value of an indicator for each entity; NaN is missing."""
-    values = _laid(backend, item.compute(tables), n_entities, item.absent)
-    return values if math.isnan(item.absent) else np.where(np.isnan(values), item.absent, values)
+class _Statements:
+    """What is run for each date: tables that are kept, then a query for each indicator; compiled once."""
 
+    def __init__(self, backend: Any, catalogue: Catalogue, mapped: set[str]) -> None:
+        self._backend = backend
+        self._kept: dict[str, str] = {}
+        # Of a variable that is not set the engine does not know the type.
+        backend.raw_sql("SET VARIABLE as_of_date = NULL::DATE")
+        as_of = _variable("as_of_date")
+        tables = known_tables(backend, mapped, as_of)
+        tables["entities"] = self._keep("population", known_population(backend.table("entities"), as_of))
+        with kept_in(self._keep):
+            results = {item.name: item.compute(tables) for item in catalogue}
+        results["population"] = tables["entities"].select("entity_id", value=tables["entities"].as_of_date.notnull().cast("float64"))
+        self._queries = {name: backend.compile(self._numbered(result)) for name, result in results.items()}
+        self._n_numbers = int(backend.con.sql("SELECT count(*) FROM numbered_entity_id").fetchall()[0][0])
 
-def _laid(backend: Any, results: ir.Table, n_entities: int, absent: float) -> NDArray[np.float64]:
-    """Lay the column `value` out by entity, `absent` where an entity has no row."""
-    values = np.full(n_entities, absent)
-    if results.entity_id.type().is_string():
-        results = results.inner_join(backend.table("numbered"), "entity_id")
-    else:
+    def work_out(self, as_of_date: date) -> None:
+        """Make the kept tables as of a date; queries are of that date from now on."""
+        self._backend.raw_sql(f"SET VARIABLE as_of_date = DATE '{as_of_date}'")
+        for name, sql in self._kept.items():
+            self._backend.raw_sql(f"CREATE OR REPLACE TEMP TABLE {name} AS {sql}")
+
+    def laid(self, name: str, absent: float) -> NDArray[np.float64]:
+        """Return a query's values by the number of their entity, `absent` where an entity has no row."""
+        values = np.full(self._n_numbers, absent)
+        for batch in self._backend.con.sql(self._queries[name]).to_arrow_reader(_BATCH_ROWS):
+            numbers, given = (batch[column].to_numpy(zero_copy_only=False) for column in ("number", "value"))
+            values[numbers] = given
+        return values
+
+    def _keep(self, name: str, expression: ir.Table) -> ir.Table:
+        self._kept[name] = self._backend.compile(expression)
+        self._backend.raw_sql(f"CREATE TEMP TABLE {name} AS ({self._kept[name]}) WITH NO DATA")
+        return self._backend.table(name)
+
+    def _numbered(self, result: ir.Table) -> ir.Table:
+        if result.entity_id.type().is_string():
+            return result.inner_join(self._backend.table("numbered_entity_id"), "entity_id").select("number", "value")
         # Records of nobody known have no number.
-        results = results.filter(results.entity_id.notnull()).mutate(entity_number=results.entity_id)
-    numbered = results.select("entity_number", "value")
-    for batch in backend.con.sql(backend.compile(numbered)).to_arrow_reader(_BATCH_ROWS):
-        numbers, given = (batch[name].to_numpy(zero_copy_only=False) for name in ("entity_number", "value"))
-        values[numbers] = given
-    return values
+        return result.filter(result.entity_id.notnull()).select("value", number=result.entity_id)
+
+
+def _filled(values: NDArray[np.float64], absent: float) -> NDArray[np.float64]:
+    return values if math.isnan(absent) else np.where(np.isnan(values), absent, values)
 
 
 def _table(

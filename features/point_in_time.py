@@ -10,12 +10,15 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from functools import reduce
 from operator import and_
-from typing import Any
+from typing import Any, TypeAlias
 
 import ibis
 import ibis.expr.types as ir
 
 from data.schemas import TABLES, Table
+
+AsOf: TypeAlias = Sequence[date] | ir.DateScalar
+"""One date or many; or one that an engine puts in when it works the expression out."""
 
 _TYPES = {"VARCHAR": "string", "DATE": "date", "DOUBLE": "float64", "BIGINT": "int64", "BOOLEAN": "boolean"}
 
@@ -51,7 +54,7 @@ def schema_of(table: Table) -> ibis.Schema:
     return ibis.schema({name: types[name] for name in columns_for_indicators(table)})
 
 
-def known(table: ir.Table, declaration: Table, as_of_dates: Sequence[date]) -> ir.Table:
+def known(table: ir.Table, declaration: Table, as_of_dates: AsOf) -> ir.Table:
     """Return the records known as of each date, with the column `as_of_date`.
 
     Parameters
@@ -60,8 +63,8 @@ def known(table: ir.Table, declaration: Table, as_of_dates: Sequence[date]) -> i
         A canonical table with all its records.
     declaration : Table
         Its declaration in data.schemas.
-    as_of_dates : sequence of date
-        One date or many; a record appears once for each date as of which it was known.
+    as_of_dates : AsOf
+        A record appears once for each date as of which it was known.
     """
     return _known(table.mutate(as_of_date=_as_of(as_of_dates)), declaration)
 
@@ -77,22 +80,22 @@ def _known(dated: ir.Table, declaration: Table) -> ir.Table:
         **{
             column.name: ibis.ifelse(_known_before(visible, column.known_by), visible[column.name], ibis.null())
             for column in declaration.columns
-            if column.known_by
+            if column.known_by and column.name in visible.columns
         }
     )
 
 
-def known_population(entities: ir.Table, as_of_dates: Sequence[date]) -> ir.Table:
-    """Return the active entities as of each date, each in its latest known state (POPULATION_COLUMNS)."""
+def known_population(entities: ir.Table, as_of_dates: AsOf) -> ir.Table:
+    """Return the active entities as of each date, each in its latest known state (those of POPULATION_COLUMNS it has)."""
     states = known(entities, TABLES["entities"], as_of_dates)
     latest_first = states.mutate(
         recency=ibis.row_number().over(group_by=["as_of_date", "entity_id"], order_by=ibis.desc("known_at"))
     )
     latest = latest_first.filter(latest_first.recency == 0)
-    return latest.filter(latest.status == "active").select(*POPULATION_COLUMNS)
+    return latest.filter(latest.status == "active").select(*(name for name in POPULATION_COLUMNS if name in latest.columns))
 
 
-def known_tables(backend: Any, mapped: Iterable[str], as_of_dates: Sequence[date]) -> dict[str, ir.Table]:
+def known_tables(backend: Any, mapped: Iterable[str], as_of_dates: AsOf) -> dict[str, ir.Table]:
     """Return what was known of every canonical table but `entities`; a table that is not mapped is empty."""
     mapped = set(mapped)
     return {
@@ -127,13 +130,16 @@ def _dated(declaration: Table) -> dict[str, Any]:
 
 def _table(backend: Any, name: str, mapped: set[str]) -> ir.Table:
     if name in mapped:
-        return backend.table(name).select(*columns_for_indicators(TABLES[name]))
+        table = backend.table(name)
+        return table.select(*(column for column in columns_for_indicators(TABLES[name]) if column in table.columns))
     entities = backend.table("entities")
     types = {**schema_of(TABLES[name]), "entity_id": entities.entity_id.type()}
     return entities.select(**{n: ibis.null().cast(type_) for n, type_ in types.items()}).filter(ibis.literal(False))
 
 
-def _as_of(as_of_dates: Sequence[date]) -> ir.DateValue:
+def _as_of(as_of_dates: AsOf) -> ir.DateValue:
+    if isinstance(as_of_dates, ir.DateScalar):
+        return as_of_dates
     # One date stays a literal, so that the engine can skip row groups; many are unnested, which keeps the scan single.
     literals = [ibis.literal(as_of_date, "date") for as_of_date in as_of_dates]
     return literals[0] if len(literals) == 1 else ibis.array(literals).unnest()

@@ -21,6 +21,8 @@ Expression = Callable[..., ir.Table]
 Kept = dict[Any, ir.Table]
 """Results of shared functions, by what they were worked out from."""
 
+Create = Callable[[str, ir.Table], ir.Table]
+
 _Call = Callable[[], ir.Table]
 _shared: set[Expression] = set()
 _whole: ContextVar[Mapping[Any, ir.Table]] = ContextVar("whole", default=MappingProxyType({}))
@@ -60,11 +62,13 @@ def of_everybody(function: Expression) -> Expression:
 
 
 @contextmanager
-def kept_in(backend: Any, kept: Kept | None = None, whole: Mapping[Any, ir.Table] | None = None) -> Iterator[None]:
-    """Keep the results of shared functions as temporary tables of a backend, for as long as the block runs.
+def kept_in(create: Create, kept: Kept | None = None, whole: Mapping[Any, ir.Table] | None = None) -> Iterator[None]:
+    """Keep the results of shared functions as tables, for as long as the block runs.
 
     Parameters
     ----------
+    create : callable
+        From a name and an expression to the table that holds its result: `temporary_tables_of` a backend, for one.
     kept : dict, optional
         Results of earlier blocks on the same tables, which are not worked out again; those of this one join them.
     whole : mapping, optional
@@ -74,7 +78,9 @@ def kept_in(backend: Any, kept: Kept | None = None, whole: Mapping[Any, ir.Table
 
     def keep(what: Any, call: _Call) -> ir.Table:
         if what not in kept:
-            kept[what] = backend.create_table(f"shared_{len(kept)}", call(), temp=True, overwrite=True)
+            expression = call()
+            # What is shared may ask for what is shared: the number is taken after that.
+            kept[what] = create(f"shared_{len(kept)}", expression)
         return kept[what]
 
     tokens = _keep.set(keep), _whole.set(whole or {})
@@ -83,3 +89,8 @@ def kept_in(backend: Any, kept: Kept | None = None, whole: Mapping[Any, ir.Table
     finally:
         _keep.reset(tokens[0])
         _whole.reset(tokens[1])
+
+
+def temporary_tables_of(backend: Any) -> Create:
+    """Return what makes a table of an expression at once, in a backend's memory."""
+    return partial(backend.create_table, temp=True, overwrite=True)

@@ -1,0 +1,100 @@
+"""Compact tables: the records as a panel of several dates asks for them, read once into the engine's memory.
+
+They hold only the columns that a formula looks at, or the wall before it. A number stands for each key (of an entity, a
+person, an address ...) and a code for every other text, so that whole numbers are grouped and joined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence, Set
+from typing import Any
+
+import pyarrow as pa
+import sqlglot
+from sqlglot import exp
+from sqlglot.optimizer.pushdown_projections import pushdown_projections
+from sqlglot.optimizer.qualify import qualify
+from sqlglot.optimizer.scope import traverse_scope
+
+from data.quality import quote
+from data.schemas import TABLES
+from features.declaration import Indicator
+from features.point_in_time import known_schemas
+
+_OF_THE_WALL = ("entity_id", "known_at", "withdrawn_at", "status")
+
+
+def number_register(backend: Any) -> pa.Array:
+    """Number the entities of the register (table `numbered_entity_id`) in the order of their ids; return these."""
+    backend.raw_sql("""
+        CREATE TEMP TABLE numbered_entity_id AS
+        SELECT entity_id, (row_number() OVER (ORDER BY entity_id) - 1)::INTEGER AS number
+        FROM (SELECT DISTINCT entity_id FROM entities WHERE entity_id IS NOT NULL)
+    """)
+    ids = backend.con.sql("SELECT entity_id FROM numbered_entity_id ORDER BY number").to_arrow_table()
+    return ids["entity_id"].combine_chunks()
+
+
+def make_compact(backend: Any, indicators: Iterable[Indicator], mapped: Set[str]) -> None:
+    """Replace the records' views by compact tables of what the indicators read; the register has its numbers."""
+    read = {name: columns for name, columns in _read_by(indicators).items() if name in mapped}
+    for key in sorted({column for columns in read.values() for column in columns if _is_key(column)}):
+        _number(backend, key, [name for name in read if key in read[name]])
+    for name, columns in read.items():
+        compact = f"SELECT {', '.join(_short(backend, name, column) for column in columns)} FROM {quote(name)}"
+        for key in filter(_is_key, columns):
+            compact += f" LEFT JOIN numbered_{key} USING ({key})"
+        backend.raw_sql(f"CREATE TEMP TABLE {quote(f'compact_{name}')} AS {compact}")
+        # The views of the records are temporary ones too.
+        backend.raw_sql(f"CREATE OR REPLACE TEMP VIEW {quote(name)} AS FROM {quote(f'compact_{name}')}")
+
+
+def _read_by(indicators: Iterable[Indicator]) -> dict[str, list[str]]:
+    """Return the columns of each table that the formulas need, and those that decide what was known."""
+    read: dict[str, set[str]] = {}
+    for item in indicators:
+        for table, column in _columns_in(item.sql):
+            read.setdefault(table, set()).add(column)
+    return {name: _with_the_wall(name, columns) for name, columns in read.items()}
+
+
+def _columns_in(sql: str) -> Iterator[tuple[str, str]]:
+    """Yield table and column of all that a statement takes from the canonical tables; what it passes by is left out."""
+    schema = {name: dict.fromkeys(table.columns, "unknown") for name, table in known_schemas().items()}
+    qualified = qualify(sqlglot.parse_one(sql, dialect="duckdb"), schema=schema, dialect="duckdb")
+    for scope in traverse_scope(pushdown_projections(qualified, schema=schema)):
+        for column in scope.columns:
+            if isinstance(table := scope.sources.get(column.table), exp.Table):
+                yield table.name, column.name
+
+
+def _with_the_wall(name: str, read: set[str]) -> list[str]:
+    known_by = {column.known_by for column in TABLES[name].columns if column.name in read}
+    return [column for column in TABLES[name].column_names if column in read | known_by or column in _OF_THE_WALL]
+
+
+def _is_key(column: str) -> bool:
+    return column.endswith(("_id", "_key"))
+
+
+def _number(backend: Any, key: str, names: Sequence[str]) -> None:
+    """Give a number to every value of a key that has none; in all tables the same value has the same."""
+    values = " UNION ALL ".join(f"SELECT {key} FROM {quote(name)}" for name in names)
+    backend.raw_sql(f"CREATE TEMP TABLE IF NOT EXISTS numbered_{key} ({key} VARCHAR, number INTEGER)")
+    backend.raw_sql(f"""
+        INSERT INTO numbered_{key}
+        SELECT {key}, (SELECT count(*) FROM numbered_{key}) + row_number() OVER () - 1
+        FROM (SELECT DISTINCT {key} FROM ({values}) ANTI JOIN numbered_{key} USING ({key}) WHERE {key} IS NOT NULL)
+    """)
+
+
+def _short(backend: Any, name: str, column: str) -> str:
+    """Return the expression of a column as a compact table holds it."""
+    if _is_key(column):
+        return f"numbered_{column}.number AS {column}"
+    if TABLES[name].column(column).type != "VARCHAR":
+        return quote(column)
+    code = quote(f"{name}_{column}")
+    values = f"SELECT DISTINCT {quote(column)} FROM {quote(name)} WHERE {quote(column)} IS NOT NULL"
+    backend.raw_sql(f"CREATE TEMP TYPE {code} AS ENUM ({values})")
+    return f"{quote(column)}::{code} AS {quote(column)}"
