@@ -28,8 +28,8 @@ def number_register(backend: Any) -> pa.Array:
     """Number the entities of the register (table `numbered_entity_id`) in the order of their ids; return these."""
     backend.raw_sql("""
         CREATE TEMP TABLE numbered_entity_id AS
-        SELECT entity_id, (row_number() OVER (ORDER BY entity_id) - 1)::INTEGER AS number
-        FROM (SELECT DISTINCT entity_id FROM entities WHERE entity_id IS NOT NULL)
+        SELECT entity_id, (row_number() OVER (ORDER BY entity_id) - 1)::INTEGER AS number, count(*) = 1 AS only_state
+        FROM entities WHERE entity_id IS NOT NULL GROUP BY entity_id
     """)
     ids = backend.con.sql("SELECT entity_id FROM numbered_entity_id ORDER BY number").to_arrow_table()
     return ids["entity_id"].combine_chunks()
@@ -38,15 +38,16 @@ def number_register(backend: Any) -> pa.Array:
 def make_compact(backend: Any, indicators: Iterable[Indicator], mapped: Set[str]) -> None:
     """Replace the records' views by compact tables of what the indicators read; the register has its numbers."""
     read = {name: columns for name, columns in _read_by(indicators).items() if name in mapped}
-    for key in sorted({column for columns in read.values() for column in columns if _is_key(column)}):
+    for key in sorted({column for columns in read.values() for column in columns if _is_key(column)} - {"entity_id"}):
         _number(backend, key, [name for name in read if key in read[name]])
     for name, columns in read.items():
-        compact = f"SELECT {', '.join(_short(backend, name, column) for column in columns)} FROM {quote(name)}"
-        for key in filter(_is_key, columns):
-            compact += f" LEFT JOIN numbered_{key} USING ({key})"
-        backend.raw_sql(f"CREATE TEMP TABLE {quote(f'compact_{name}')} AS {compact}")
+        make = f"CREATE OR REPLACE TEMP TABLE {_compact(name)} AS {_selection(backend, name, columns)}"
+        backend.raw_sql(make)
+        if _has_strangers(backend, name):
+            _number(backend, "entity_id", [name])
+            backend.raw_sql(make)
         # The views of the records are temporary ones too.
-        backend.raw_sql(f"CREATE OR REPLACE TEMP VIEW {quote(name)} AS FROM {quote(f'compact_{name}')}")
+        backend.raw_sql(f"CREATE OR REPLACE TEMP VIEW {quote(name)} AS FROM {_compact(name)}")
 
 
 def _read_by(indicators: Iterable[Indicator]) -> dict[str, list[str]]:
@@ -77,15 +78,17 @@ def _is_key(column: str) -> bool:
     return column.endswith(("_id", "_key"))
 
 
-def _number(backend: Any, key: str, names: Sequence[str]) -> None:
-    """Give a number to every value of a key that has none; in all tables the same value has the same."""
-    values = " UNION ALL ".join(f"SELECT {key} FROM {quote(name)}" for name in names)
-    backend.raw_sql(f"CREATE TEMP TABLE IF NOT EXISTS numbered_{key} ({key} VARCHAR, number INTEGER)")
-    backend.raw_sql(f"""
-        INSERT INTO numbered_{key}
-        SELECT {key}, (SELECT count(*) FROM numbered_{key}) + row_number() OVER () - 1
-        FROM (SELECT DISTINCT {key} FROM ({values}) ANTI JOIN numbered_{key} USING ({key}) WHERE {key} IS NOT NULL)
-    """)
+def _compact(name: str) -> str:
+    return quote(f"compact_{name}")
+
+
+def _selection(backend: Any, name: str, columns: Sequence[str]) -> str:
+    """Return the query of a compact table; the codes of its texts are made."""
+    selected = [_short(backend, name, column) for column in columns]
+    if name == "entities":
+        selected.append("only_state")
+    joins = (f"LEFT JOIN numbered_{key} USING ({key})" for key in columns if _is_key(key))
+    return f"SELECT {', '.join(selected)} FROM {quote(name)} {' '.join(joins)}"
 
 
 def _short(backend: Any, name: str, column: str) -> str:
@@ -98,3 +101,20 @@ def _short(backend: Any, name: str, column: str) -> str:
     values = f"SELECT DISTINCT {quote(column)} FROM {quote(name)} WHERE {quote(column)} IS NOT NULL"
     backend.raw_sql(f"CREATE TEMP TYPE {code} AS ENUM ({values})")
     return f"{quote(column)}::{code} AS {quote(column)}"
+
+
+def _has_strangers(backend: Any, name: str) -> bool:
+    """Say whether a table names entities that have no number yet: people link entities that the register lacks."""
+    counts = f"(SELECT count(entity_id) FROM {quote(name)}) > (SELECT count(entity_id) FROM {_compact(name)})"
+    return bool(backend.con.sql(f"SELECT {counts}").fetchall()[0][0])
+
+
+def _number(backend: Any, key: str, names: Sequence[str]) -> None:
+    """Give a number to every value of a key that has none; in all tables the same value has the same."""
+    values = " UNION ALL ".join(f"SELECT {key} FROM {quote(name)}" for name in names)
+    backend.raw_sql(f"CREATE TEMP TABLE IF NOT EXISTS numbered_{key} ({key} VARCHAR, number INTEGER)")
+    backend.raw_sql(f"""
+        INSERT INTO numbered_{key} BY NAME
+        SELECT {key}, (SELECT count(*) FROM numbered_{key}) + row_number() OVER () - 1 AS number
+        FROM (SELECT DISTINCT {key} FROM ({values}) ANTI JOIN numbered_{key} USING ({key}) WHERE {key} IS NOT NULL)
+    """)

@@ -8,7 +8,6 @@ cost more than working them out, so each result is laid into an array by the num
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -59,9 +58,11 @@ def build_panel(
     statements = _Statements(backend, available, mapped)
     for as_of_date in dates:
         statements.work_out(as_of_date)
-        present = np.flatnonzero(statements.laid("population", 0.0))
-        columns = {item.name: _filled(statements.laid(item.name, item.absent), item.absent)[present] for item in available}
-        yield _table(as_of_date, entity_ids.take(pa.array(present)), columns, catalogue.names)
+        active, rows = _active(statements)
+        columns = {
+            item.name: _laid(statements.results(item.name), rows, len(active), item.absent) for item in available
+        }
+        yield _table(as_of_date, entity_ids.take(pa.array(active)), columns, catalogue.names)
     backend.disconnect()
 
 
@@ -76,6 +77,7 @@ class _Statements:
     def __init__(self, backend: Any, catalogue: Catalogue, mapped: set[str]) -> None:
         self._backend = backend
         self._kept: dict[str, str] = {}
+        self.n_numbers = int(backend.con.sql("SELECT count(*) FROM numbered_entity_id").fetchall()[0][0])
         # Of a variable that is not set the engine does not know the type.
         backend.raw_sql("SET VARIABLE as_of_date = NULL::DATE")
         as_of = _variable("as_of_date")
@@ -83,23 +85,19 @@ class _Statements:
         tables["entities"] = self._keep("population", known_population(backend.table("entities"), as_of))
         with kept_in(self._keep):
             results = {item.name: item.compute(tables) for item in catalogue}
-        results["population"] = tables["entities"].select("entity_id", value=tables["entities"].as_of_date.notnull().cast("float64"))
+        results["population"] = tables["entities"].mutate(value=ibis.literal(1))
         self._queries = {name: backend.compile(self._numbered(result)) for name, result in results.items()}
-        self._n_numbers = int(backend.con.sql("SELECT count(*) FROM numbered_entity_id").fetchall()[0][0])
 
     def work_out(self, as_of_date: date) -> None:
-        """Make the kept tables as of a date; queries are of that date from now on."""
+        """Make the kept tables as of a date, of which all results are from now on."""
         self._backend.raw_sql(f"SET VARIABLE as_of_date = DATE '{as_of_date}'")
         for name, sql in self._kept.items():
             self._backend.raw_sql(f"CREATE OR REPLACE TEMP TABLE {name} AS {sql}")
 
-    def laid(self, name: str, absent: float) -> NDArray[np.float64]:
-        """Return a query's values by the number of their entity, `absent` where an entity has no row."""
-        values = np.full(self._n_numbers, absent)
+    def results(self, name: str) -> Iterator[tuple[NDArray[np.int32], pa.Array]]:
+        """Yield entity numbers and values of an indicator, or of the population, in batches."""
         for batch in self._backend.con.sql(self._queries[name]).to_arrow_reader(_BATCH_ROWS):
-            numbers, given = (batch[column].to_numpy(zero_copy_only=False) for column in ("number", "value"))
-            values[numbers] = given
-        return values
+            yield batch["number"].to_numpy(), batch["value"]
 
     def _keep(self, name: str, expression: ir.Table) -> ir.Table:
         self._kept[name] = self._backend.compile(expression)
@@ -113,8 +111,25 @@ class _Statements:
         return result.filter(result.entity_id.notnull()).select("value", number=result.entity_id)
 
 
-def _filled(values: NDArray[np.float64], absent: float) -> NDArray[np.float64]:
-    return values if math.isnan(absent) else np.where(np.isnan(values), absent, values)
+def _active(statements: _Statements) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
+    """Return the numbers of the active entities, in order, and the row of each number; others share one behind them."""
+    is_active = np.zeros(statements.n_numbers, dtype=bool)
+    for numbers, _ in statements.results("population"):
+        is_active[numbers] = True
+    active = np.flatnonzero(is_active)
+    rows = np.full(len(is_active), len(active), np.int32)
+    rows[active] = np.arange(len(active))
+    return active, rows
+
+
+def _laid(
+    results: Iterable[tuple[NDArray[np.int32], pa.Array]], rows: NDArray[np.int32], n_rows: int, absent: float
+) -> NDArray[np.float64]:
+    """Lay values into their rows, `absent` where there is none; NaN is missing."""
+    values = np.full(n_rows + 1, absent)
+    for numbers, given in results:
+        values[rows[numbers]] = given.fill_null(absent).to_numpy()
+    return values[:n_rows]
 
 
 def _table(

@@ -86,13 +86,24 @@ def _known(dated: ir.Table, declaration: Table) -> ir.Table:
 
 
 def known_population(entities: ir.Table, as_of_dates: AsOf) -> ir.Table:
-    """Return the active entities as of each date, each in its latest known state (those of POPULATION_COLUMNS it has)."""
+    """Return the active entities as of each date, each in its latest known state (those of POPULATION_COLUMNS it has).
+
+    Where the register says whose `only_state` a row is, that one is the latest, and the others alone are compared.
+    """
+    if "only_state" in entities.columns:
+        only, several = entities.filter(entities.only_state), entities.filter(~entities.only_state)
+        latest = known(only, TABLES["entities"], as_of_dates).union(_latest(several, as_of_dates))
+    else:
+        latest = _latest(entities, as_of_dates)
+    population = latest.filter(latest.status == "active")
+    return population.select(*(name for name in POPULATION_COLUMNS if name in population.columns))
+
+
+def _latest(entities: ir.Table, as_of_dates: AsOf) -> ir.Table:
     states = known(entities, TABLES["entities"], as_of_dates)
-    latest_first = states.mutate(
-        recency=ibis.row_number().over(group_by=["as_of_date", "entity_id"], order_by=ibis.desc("known_at"))
-    )
-    latest = latest_first.filter(latest_first.recency == 0)
-    return latest.filter(latest.status == "active").select(*(name for name in POPULATION_COLUMNS if name in latest.columns))
+    latest_first = ibis.row_number().over(group_by=["as_of_date", "entity_id"], order_by=ibis.desc("known_at"))
+    numbered = states.mutate(recency=latest_first)
+    return numbered.filter(numbered.recency == 0).drop("recency")
 
 
 def known_tables(backend: Any, mapped: Iterable[str], as_of_dates: AsOf) -> dict[str, ir.Table]:

@@ -161,9 +161,14 @@ _failures_of_everybody = of_everybody(decayed_failures)
 
 def _for_all_with_people(offices: ir.Table, values: ir.Table, value: ir.NumericColumn) -> ir.Table:
     """Return a value for every entity with somebody in office: 0 where `values` has none."""
-    known = offices.select("as_of_date", "entity_id").distinct()
+    known = _with_people(offices)
     joined = known.left_join(values, ["as_of_date", "entity_id"])
     return joined.select(known.as_of_date, known.entity_id, value=ibis.coalesce(value.cast("float64"), 0.0))
+
+
+@shared
+def _with_people(offices: ir.Table) -> ir.Table:
+    return offices.select("as_of_date", "entity_id").distinct()
 
 
 def _of_others(people: ir.Table, offices: ir.Table, values: ir.Table, names: tuple[str, ...]) -> ir.Table:
