@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from data.assembly import assemble, share
 from data.city import City
@@ -72,11 +73,13 @@ class Records:
         return sum(int(t["n_quarantined"]) for t in self.manifest["tables"].values())
 
     def connect(self, threads: int | None = None) -> Any:
-        """Return an Ibis backend on DuckDB with one view for each mapped table."""
+        """Return an Ibis backend on DuckDB with one view for each mapped table; it spills beside the records."""
         # Half a second that bringing records in does not need.
         import ibis
 
-        backend = ibis.duckdb.connect(threads=threads or os.cpu_count() or 1)
+        # DuckDB makes the folder when memory does not suffice, and removes it; two engines must not share one.
+        spill = self.folder.parent / f".spill-{uuid4().hex}"
+        backend = ibis.duckdb.connect(threads=threads or os.cpu_count() or 1, temp_directory=str(spill))
         for name, path in self.tables.items():
             backend.read_parquet(str(path), table_name=name)
         return backend

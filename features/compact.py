@@ -27,7 +27,7 @@ _OF_THE_WALL = ("entity_id", "known_at", "withdrawn_at", "status")
 def number_register(backend: Any) -> pa.Array:
     """Number the entities of the register (table `numbered_entity_id`) in the order of their ids; return these."""
     backend.raw_sql("""
-        CREATE TEMP TABLE numbered_entity_id AS
+        CREATE TABLE numbered_entity_id AS
         SELECT entity_id, (row_number() OVER (ORDER BY entity_id) - 1)::INTEGER AS number, count(*) = 1 AS only_state
         FROM entities WHERE entity_id IS NOT NULL GROUP BY entity_id
     """)
@@ -36,18 +36,21 @@ def number_register(backend: Any) -> pa.Array:
 
 
 def make_compact(backend: Any, indicators: Iterable[Indicator], mapped: Set[str]) -> None:
-    """Replace the records' views by compact tables of what the indicators read; the register has its numbers."""
+    """Put compact tables of what the indicators read in the place of the records' views; the register has its numbers.
+
+    All connections to the engine see them, where the views were of one.
+    """
     read = {name: columns for name, columns in _read_by(indicators).items() if name in mapped}
     for key in sorted({column for columns in read.values() for column in columns if _is_key(column)} - {"entity_id"}):
         _number(backend, key, [name for name in read if key in read[name]])
     for name, columns in read.items():
-        make = f"CREATE OR REPLACE TEMP TABLE {_compact(name)} AS {_selection(backend, name, columns)}"
+        make = f"CREATE OR REPLACE TABLE {_compact(name)} AS {_selection(backend, name, columns)}"
         backend.raw_sql(make)
         if _has_strangers(backend, name):
             _number(backend, "entity_id", [name])
             backend.raw_sql(make)
-        # The views of the records are temporary ones too.
-        backend.raw_sql(f"CREATE OR REPLACE TEMP VIEW {quote(name)} AS FROM {_compact(name)}")
+        backend.raw_sql(f"DROP VIEW {quote(name)}")
+        backend.raw_sql(f"ALTER TABLE {_compact(name)} RENAME TO {quote(name)}")
 
 
 def _read_by(indicators: Iterable[Indicator]) -> dict[str, list[str]]:
@@ -99,7 +102,7 @@ def _short(backend: Any, name: str, column: str) -> str:
         return quote(column)
     code = quote(f"{name}_{column}")
     values = f"SELECT DISTINCT {quote(column)} FROM {quote(name)} WHERE {quote(column)} IS NOT NULL"
-    backend.raw_sql(f"CREATE TEMP TYPE {code} AS ENUM ({values})")
+    backend.raw_sql(f"CREATE TYPE {code} AS ENUM ({values})")
     return f"{quote(column)}::{code} AS {quote(column)}"
 
 
@@ -112,7 +115,7 @@ def _has_strangers(backend: Any, name: str) -> bool:
 def _number(backend: Any, key: str, names: Sequence[str]) -> None:
     """Give a number to every value of a key that has none; in all tables the same value has the same."""
     values = " UNION ALL ".join(f"SELECT {key} FROM {quote(name)}" for name in names)
-    backend.raw_sql(f"CREATE TEMP TABLE IF NOT EXISTS numbered_{key} ({key} VARCHAR, number INTEGER)")
+    backend.raw_sql(f"CREATE TABLE IF NOT EXISTS numbered_{key} ({key} VARCHAR, number INTEGER)")
     backend.raw_sql(f"""
         INSERT INTO numbered_{key} BY NAME
         SELECT {key}, (SELECT count(*) FROM numbered_{key}) + row_number() OVER () - 1 AS number

@@ -1,15 +1,21 @@
 """The panel: the matrix as of many dates from one reading of the records, in bounded memory.
 
 The values come from the same expressions as `features.matrix.build_matrix`; what differs is what they work on and how
-they are put together. The records are read once, into compact tables; the expressions are compiled once, with a
-variable of the engine as the date; each date then runs the same statements. Joining 18 results of a million rows would
-cost more than working them out, so each result is laid into an array by the number of its entity.
+they are put together. The records are read once, into compact tables. The expressions are compiled once, with a
+variable of the engine as the date, and each date runs the same statements on a thread of its own. Joining 18 results of
+a million rows would cost more than working them out, so each is laid into an array by the number of its entity.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from datetime import date
+from functools import partial
+from itertools import islice
 from typing import Any
 
 import ibis
@@ -20,12 +26,13 @@ from numpy.typing import NDArray
 
 from features.catalogue import Catalogue, catalogue_of
 from features.compact import make_compact, number_register
+from features.declaration import Indicator
 from features.matrix import Records, refuse_dates_before_all_records
 from features.point_in_time import known_population, known_tables
 from features.sharing import kept_in
 
 MEMORY_OF_THE_ENGINE = "1200MB"
-"""What DuckDB may hold before it writes to disk; the arrays of one date take 200 MB for 1.3 M entities beside it."""
+"""What DuckDB may hold before it writes to disk; a date takes 200 MB for 1.3 M entities beside it."""
 
 _BATCH_ROWS = 122_880
 
@@ -34,6 +41,8 @@ def build_panel(
     records: Records, as_of_dates: Iterable[date], catalogue: Catalogue | None = None, threads: int | None = None
 ) -> Iterator[pa.Table]:
     """Yield the matrix of every active entity as of each date, one table for each date, in order.
+
+    While one is in use, the next are worked out, as many as there are threads.
 
     Yields
     ------
@@ -47,26 +56,49 @@ def build_panel(
         Where no entity was known as of a date.
     """
     catalogue, mapped, dates = catalogue or catalogue_of(records), set(records.tables), sorted(set(as_of_dates))
+    available = [item for item in catalogue if item.is_available(mapped)]
     backend = records.connect(threads)
     backend.raw_sql(f"SET memory_limit = '{MEMORY_OF_THE_ENGINE}'")
     refuse_dates_before_all_records(backend, dates)
     entity_ids = number_register(backend)
-    available = Catalogue(tuple(item for item in catalogue if item.is_available(mapped)))
+    n_workers, connect = 1, partial(nullcontext, backend.con)
     # Compact tables pay from the second date on.
     if len(dates) > 1:
         make_compact(backend, available, mapped)
+        # Threads at dates of their own stand less in each other's way than those of one statement do.
+        n_workers, connect = threads or os.cpu_count() or 1, backend.con.cursor
+        backend.raw_sql("SET threads = 1")
     statements = _Statements(backend, available, mapped)
-    for as_of_date in dates:
-        statements.work_out(as_of_date)
-        active, rows = _active(statements)
-        columns = {
-            item.name: _laid(statements.results(item.name), rows, len(active), item.absent) for item in available
-        }
-        yield _table(as_of_date, entity_ids.take(pa.array(active)), columns, catalogue.names)
+
+    def matrix_as_of(as_of_date: date) -> pa.Table:
+        with connect() as connection:
+            statements.work_out(connection, as_of_date)
+            active, rows = _active(statements.n_numbers, statements.results(connection, "population"))
+            columns = {
+                item.name: _laid(statements.results(connection, item.name), rows, len(active), item.absent)
+                for item in available
+            }
+        nothing = pa.nulls(len(active), pa.float64())
+        days = pa.array(np.full(len(active), np.datetime64(as_of_date)), pa.date32())
+        values = {name: columns.get(name, nothing) for name in catalogue.names}
+        return pa.table({"entity_id": entity_ids.take(pa.array(active)), "as_of_date": days, **values})
+
+    yield from _ahead(matrix_as_of, dates, n_workers)
     backend.disconnect()
 
 
-@ibis.udf.scalar.builtin(name="getvariable")
+def _ahead(matrix_as_of: Callable[[date], pa.Table], dates: Sequence[date], n_workers: int) -> Iterator[pa.Table]:
+    """Yield the matrix as of each date, while workers are at the next ones."""
+    days = iter(dates)
+    with ThreadPoolExecutor(n_workers) as pool:
+        waiting = deque(pool.submit(matrix_as_of, day) for day in islice(days, n_workers))
+        while waiting:
+            matrix = waiting.popleft().result()
+            waiting.extend(pool.submit(matrix_as_of, day) for day in islice(days, 1))
+            yield matrix
+
+
+@ibis.udf.scalar.builtin(name="getvariable")  # type: ignore[untyped-decorator]
 def _variable(name: str) -> date:  # type: ignore[empty-body]
     """Stand for a variable of the engine, which it takes for a constant where it plans a statement."""
 
@@ -74,7 +106,7 @@ def _variable(name: str) -> date:  # type: ignore[empty-body]
 class _Statements:
     """What is run for each date: tables that are kept, then a query for each indicator; compiled once."""
 
-    def __init__(self, backend: Any, catalogue: Catalogue, mapped: set[str]) -> None:
+    def __init__(self, backend: Any, indicators: Sequence[Indicator], mapped: set[str]) -> None:
         self._backend = backend
         self._kept: dict[str, str] = {}
         self.n_numbers = int(backend.con.sql("SELECT count(*) FROM numbered_entity_id").fetchall()[0][0])
@@ -84,19 +116,19 @@ class _Statements:
         tables = known_tables(backend, mapped, as_of)
         tables["entities"] = self._keep("population", known_population(backend.table("entities"), as_of))
         with kept_in(self._keep):
-            results = {item.name: item.compute(tables) for item in catalogue}
+            results = {item.name: item.compute(tables) for item in indicators}
         results["population"] = tables["entities"].mutate(value=ibis.literal(1))
         self._queries = {name: backend.compile(self._numbered(result)) for name, result in results.items()}
 
-    def work_out(self, as_of_date: date) -> None:
-        """Make the kept tables as of a date, of which all results are from now on."""
-        self._backend.raw_sql(f"SET VARIABLE as_of_date = DATE '{as_of_date}'")
+    def work_out(self, connection: Any, as_of_date: date) -> None:
+        """Make the kept tables as of a date; all results of the connection are of it from now on."""
+        connection.execute(f"SET VARIABLE as_of_date = DATE '{as_of_date}'")
         for name, sql in self._kept.items():
-            self._backend.raw_sql(f"CREATE OR REPLACE TEMP TABLE {name} AS {sql}")
+            connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {sql}")
 
-    def results(self, name: str) -> Iterator[tuple[NDArray[np.int32], pa.Array]]:
+    def results(self, connection: Any, name: str) -> Iterator[tuple[NDArray[np.int32], pa.Array]]:
         """Yield entity numbers and values of an indicator, or of the population, in batches."""
-        for batch in self._backend.con.sql(self._queries[name]).to_arrow_reader(_BATCH_ROWS):
+        for batch in connection.sql(self._queries[name]).to_arrow_reader(_BATCH_ROWS):
             yield batch["number"].to_numpy(), batch["value"]
 
     def _keep(self, name: str, expression: ir.Table) -> ir.Table:
@@ -111,31 +143,23 @@ class _Statements:
         return result.filter(result.entity_id.notnull()).select("value", number=result.entity_id)
 
 
-def _active(statements: _Statements) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
+_Results = Iterable[tuple[NDArray[np.int32], pa.Array]]
+
+
+def _active(n_numbers: int, population: _Results) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
     """Return the numbers of the active entities, in order, and the row of each number; others share one behind them."""
-    is_active = np.zeros(statements.n_numbers, dtype=bool)
-    for numbers, _ in statements.results("population"):
+    is_active = np.zeros(n_numbers, dtype=bool)
+    for numbers, _ in population:
         is_active[numbers] = True
     active = np.flatnonzero(is_active)
-    rows = np.full(len(is_active), len(active), np.int32)
+    rows = np.full(n_numbers, len(active), np.int32)
     rows[active] = np.arange(len(active))
     return active, rows
 
 
-def _laid(
-    results: Iterable[tuple[NDArray[np.int32], pa.Array]], rows: NDArray[np.int32], n_rows: int, absent: float
-) -> NDArray[np.float64]:
-    """Lay values into their rows, `absent` where there is none; NaN is missing."""
+def _laid(results: _Results, rows: NDArray[np.int32], n_rows: int, absent: float) -> pa.Array:
+    """Lay values into their rows, `absent` where there is none; null is missing."""
     values = np.full(n_rows + 1, absent)
     for numbers, given in results:
         values[rows[numbers]] = given.fill_null(absent).to_numpy()
-    return values[:n_rows]
-
-
-def _table(
-    as_of_date: date, entity_ids: pa.Array, columns: Mapping[str, NDArray[np.float64]], names: Sequence[str]
-) -> pa.Table:
-    days = pa.array(np.full(len(entity_ids), np.datetime64(as_of_date)), pa.date32())
-    nothing = pa.nulls(len(entity_ids), pa.float64())
-    values = {n: pa.array(columns[n], from_pandas=True) if n in columns else nothing for n in names}
-    return pa.table({"entity_id": entity_ids, "as_of_date": days, **values})
+    return pa.array(values[:n_rows], from_pandas=True)

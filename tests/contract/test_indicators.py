@@ -97,6 +97,26 @@ def test_the_panel_has_the_values_of_each_date_alone_to_the_last_bit(random_reco
         pd.testing.assert_frame_equal(values, joined, check_exact=True)
 
 
+def test_later_known_rows_of_known_and_unknown_entities_leave_the_panel_as_it_is(
+    random_tables: RandomTables, write_records: RecordsWriter
+) -> None:
+    dates, day = [AS_OF_DATE - timedelta(days=200), AS_OF_DATE], AS_OF_DATE + timedelta(days=60)
+    tables, later = random_tables(), random_tables(seed=7, n_rows=500, first_day=AS_OF_DATE, n_days=30)
+    # Strangers, whom the register lacks and people link, and entities of one state: both have a way of their own.
+    later |= {name: _of(later[name], "stranger", 50) for name in ("people", "inspections", "penalties")}
+    later["entities"] = _of(later["entities"], "new", later["entities"].num_rows)
+    with_later = {name: pa.concat_tables([table, later[name].cast(table.schema)]) for name, table in tables.items()}
+    without, with_them = write_records(**tables), write_records(**with_later)
+
+    before, after = (pd.concat(t.to_pandas() for t in build_panel(r, dates, threads=2)) for r in (without, with_them))
+    *_, last = build_panel(with_them, [*dates, day], threads=2)
+
+    pd.testing.assert_frame_equal(before, after, check_exact=True)
+    expected = matrix(with_them, day)
+    pd.testing.assert_frame_equal(last.to_pandas(), expected.assign(as_of_date=day), check_exact=True)
+    assert expected["entity_id"].str.startswith("new ").any()
+
+
 def test_nothing_depends_on_the_order_of_rows(random_tables: RandomTables, write_records: RecordsWriter) -> None:
     tables = random_tables()
     as_written = matrix(write_records(**tables))
@@ -229,6 +249,12 @@ def test_any_other_declaration_or_parameter_gives_another_catalogue_hash() -> No
 
     assert before == again
     assert len({before, declared_otherwise, computed_otherwise}) == 3
+
+
+def _of(table: pa.Table, kind: str, n_entities: int) -> pa.Table:
+    """Return the rows as those of other entities, in turns."""
+    ids = pa.array([f"{kind} {number % n_entities}" for number in range(table.num_rows)])
+    return table.set_column(table.schema.get_field_index("entity_id"), "entity_id", ids)
 
 
 def _not_withdrawn(table: pa.Table) -> pa.Table:
