@@ -22,6 +22,7 @@ from features.declaration import Indicator
 from features.point_in_time import known_schemas
 
 _OF_THE_WALL = ("entity_id", "known_at", "withdrawn_at", "status")
+_NEVER = "DATE '9999-12-31'"
 
 
 def number_register(backend: Any) -> pa.Array:
@@ -43,8 +44,8 @@ def make_compact(backend: Any, indicators: Iterable[Indicator], mapped: Set[str]
     read = {name: columns for name, columns in _read_by(indicators).items() if name in mapped}
     for key in sorted({column for columns in read.values() for column in columns if _is_key(column)} - {"entity_id"}):
         _number(backend, key, [name for name in read if key in read[name]])
-    for name, columns in read.items():
-        make = f"CREATE OR REPLACE TABLE {_compact(name)} AS {_selection(backend, name, columns)}"
+    for name in read:
+        make = f"CREATE OR REPLACE TABLE {_compact(name)} AS {_selection(backend, name, read[name])}"
         backend.raw_sql(make)
         if _has_strangers(backend, name):
             _number(backend, "entity_id", [name])
@@ -53,13 +54,13 @@ def make_compact(backend: Any, indicators: Iterable[Indicator], mapped: Set[str]
         backend.raw_sql(f"ALTER TABLE {_compact(name)} RENAME TO {quote(name)}")
 
 
-def _read_by(indicators: Iterable[Indicator]) -> dict[str, list[str]]:
-    """Return the columns of each table that the formulas need, and those that decide what was known."""
+def _read_by(indicators: Iterable[Indicator]) -> dict[str, set[str]]:
+    """Return the columns of each table that the formulas take."""
     read: dict[str, set[str]] = {}
     for item in indicators:
         for table, column in _columns_in(item.sql):
             read.setdefault(table, set()).add(column)
-    return {name: _with_the_wall(name, columns) for name, columns in read.items()}
+    return read
 
 
 def _columns_in(sql: str) -> Iterator[tuple[str, str]]:
@@ -72,11 +73,6 @@ def _columns_in(sql: str) -> Iterator[tuple[str, str]]:
                 yield table.name, column.name
 
 
-def _with_the_wall(name: str, read: set[str]) -> list[str]:
-    known_by = {column.known_by for column in TABLES[name].columns if column.name in read}
-    return [column for column in TABLES[name].column_names if column in read | known_by or column in _OF_THE_WALL]
-
-
 def _is_key(column: str) -> bool:
     return column.endswith(("_id", "_key"))
 
@@ -85,17 +81,22 @@ def _compact(name: str) -> str:
     return quote(f"compact_{name}")
 
 
-def _selection(backend: Any, name: str, columns: Sequence[str]) -> str:
-    """Return the query of a compact table; the codes of its texts are made."""
+def _selection(backend: Any, name: str, read: Set[str]) -> str:
+    """Return the query of a compact table: what formulas read, and what says when that was known."""
+    known_by = {column.known_by for column in TABLES[name].columns if column.name in read}
+    columns = [c for c in TABLES[name].column_names if c in read | known_by or c in _OF_THE_WALL]
     selected = [_short(backend, name, column) for column in columns]
     if name == "entities":
         selected.append("only_state")
+    if "withdrawn_at" not in read:
+        # One comparison in place of two, which DuckDB sees: none is null.
+        selected[columns.index("withdrawn_at")] = f"coalesce(withdrawn_at, {_NEVER}) AS withdrawn_at"
     joins = (f"LEFT JOIN numbered_{key} USING ({key})" for key in columns if _is_key(key))
     return f"SELECT {', '.join(selected)} FROM {quote(name)} {' '.join(joins)}"
 
 
 def _short(backend: Any, name: str, column: str) -> str:
-    """Return the expression of a column as a compact table holds it."""
+    """Return the expression of a column as a compact table holds it; the codes of its texts are made."""
     if _is_key(column):
         return f"numbered_{column}.number AS {column}"
     if TABLES[name].column(column).type != "VARCHAR":

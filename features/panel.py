@@ -34,6 +34,7 @@ from features.sharing import kept_in
 MEMORY_OF_THE_ENGINE = "1200MB"
 """What DuckDB may hold before it writes to disk; a date takes 200 MB for 1.3 M entities beside it."""
 
+_DATES_AT_ONCE = 2
 _BATCH_ROWS = 122_880
 
 
@@ -42,7 +43,7 @@ def build_panel(
 ) -> Iterator[pa.Table]:
     """Yield the matrix of every active entity as of each date, one table for each date, in order.
 
-    While one is in use, the next are worked out, as many as there are threads.
+    While one is in use, the next two are worked out side by side.
 
     Yields
     ------
@@ -61,37 +62,25 @@ def build_panel(
     backend.raw_sql(f"SET memory_limit = '{MEMORY_OF_THE_ENGINE}'")
     refuse_dates_before_all_records(backend, dates)
     entity_ids = number_register(backend)
-    n_workers, connect = 1, partial(nullcontext, backend.con)
+    n_at_once, connect = 1, partial(nullcontext, backend.con)
     # Compact tables pay from the second date on.
     if len(dates) > 1:
         make_compact(backend, available, mapped)
-        # Threads at dates of their own stand less in each other's way than those of one statement do.
-        n_workers, connect = threads or os.cpu_count() or 1, backend.con.cursor
-        backend.raw_sql("SET threads = 1")
+        n_threads = threads or os.cpu_count() or 1
+        n_at_once, connect = min(n_threads, _DATES_AT_ONCE), backend.con.cursor
+        # Threads at dates of their own stand less in each other's way. Each caller counts, the engine knows of one.
+        backend.raw_sql(f"SET threads = {n_threads - n_at_once + 1}")
     statements = _Statements(backend, available, mapped)
-
-    def matrix_as_of(as_of_date: date) -> pa.Table:
-        with connect() as connection:
-            statements.work_out(connection, as_of_date)
-            active, rows = _active(statements.n_numbers, statements.results(connection, "population"))
-            columns = {
-                item.name: _laid(statements.results(connection, item.name), rows, len(active), item.absent)
-                for item in available
-            }
-        nothing = pa.nulls(len(active), pa.float64())
-        days = pa.array(np.full(len(active), np.datetime64(as_of_date)), pa.date32())
-        values = {name: columns.get(name, nothing) for name in catalogue.names}
-        return pa.table({"entity_id": entity_ids.take(pa.array(active)), "as_of_date": days, **values})
-
-    yield from _ahead(matrix_as_of, dates, n_workers)
+    matrix_as_of = partial(_matrix_as_of, connect, statements, entity_ids, catalogue.names)
+    yield from _ahead(matrix_as_of, dates, n_at_once)
     backend.disconnect()
 
 
-def _ahead(matrix_as_of: Callable[[date], pa.Table], dates: Sequence[date], n_workers: int) -> Iterator[pa.Table]:
-    """Yield the matrix as of each date, while workers are at the next ones."""
+def _ahead(matrix_as_of: Callable[[date], pa.Table], dates: Sequence[date], n_at_once: int) -> Iterator[pa.Table]:
+    """Yield the matrix as of each date, while the next ones are worked out."""
     days = iter(dates)
-    with ThreadPoolExecutor(n_workers) as pool:
-        waiting = deque(pool.submit(matrix_as_of, day) for day in islice(days, n_workers))
+    with ThreadPoolExecutor(n_at_once) as pool:
+        waiting = deque(pool.submit(matrix_as_of, day) for day in islice(days, n_at_once))
         while waiting:
             matrix = waiting.popleft().result()
             waiting.extend(pool.submit(matrix_as_of, day) for day in islice(days, 1))
@@ -108,6 +97,7 @@ class _Statements:
 
     def __init__(self, backend: Any, indicators: Sequence[Indicator], mapped: set[str]) -> None:
         self._backend = backend
+        self.indicators = indicators
         self._kept: dict[str, str] = {}
         self.n_numbers = int(backend.con.sql("SELECT count(*) FROM numbered_entity_id").fetchall()[0][0])
         # Of a variable that is not set the engine does not know the type.
@@ -141,6 +131,23 @@ class _Statements:
             return result.inner_join(self._backend.table("numbered_entity_id"), "entity_id").select("number", "value")
         # Records of nobody known have no number.
         return result.filter(result.entity_id.notnull()).select("value", number=result.entity_id)
+
+
+def _matrix_as_of(
+    connect: Callable[[], Any], statements: _Statements, entity_ids: pa.Array, names: Sequence[str], as_of_date: date
+) -> pa.Table:
+    """Return the matrix as of a date, worked out on a connection of its own."""
+    with connect() as connection:
+        statements.work_out(connection, as_of_date)
+        active, rows = _active(statements.n_numbers, statements.results(connection, "population"))
+        values = {
+            item.name: _laid(statements.results(connection, item.name), rows, len(active), item.absent)
+            for item in statements.indicators
+        }
+    days = pa.array(np.full(len(active), np.datetime64(as_of_date)), pa.date32())
+    nothing = pa.nulls(len(active), pa.float64())
+    columns = {name: values.get(name, nothing) for name in names}
+    return pa.table({"entity_id": entity_ids.take(pa.array(active)), "as_of_date": days, **columns})
 
 
 _Results = Iterable[tuple[NDArray[np.int32], pa.Array]]
