@@ -19,8 +19,8 @@ from experiments.selection.study import study_seed
 from features.catalogue import load_catalogue
 from training.code import code_of
 
-SIZES = (20_000,)
-"""Entities of the cities. The bias is the same in cities of any size, chance is smaller in a large one."""
+SIZES = (20_000, 60_000)
+"""Entities of the cities. The bias is much the same in cities of any size, chance is smaller in a large one."""
 
 
 @click.command(help=__doc__)

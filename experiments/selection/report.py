@@ -110,10 +110,14 @@ def _verdict(by_size: Sequence[Results]) -> str:
                 cells += [_signed(value, FORMS[what]) if signed else FORMS[what].format(value) for value in pair]
             lines.append(f"| {' | '.join(cells)} |")
     said = "**Do weights help?** (chances read by the label, against the inspected as they are)"
-    from_on = [f"{name} {_rounded(break_even(by_size[-1], what))}" for what, name in WHAT.items()]
     after = "Entities of a city from which on weights make the mean squared error smaller, roughly (0: in any city): "
-    after += f"{', '.join(from_on)}."
+    after += f"{'; '.join(map(_from_on, by_size))}."
     return "\n".join([said, "", *lines, "", after])
+
+
+def _from_on(results: Results) -> str:
+    sizes = [f"{name} {_rounded(break_even(results, what))}" for what, name in WHAT.items()]
+    return f"reckoned from cities of {results[0]['n_entities']:,}: {', '.join(sizes)}"
 
 
 def _rounded(n: float) -> str:
