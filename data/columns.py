@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
 from data.quality import literal, quote
@@ -44,3 +45,26 @@ def whole(rows: pa.Table, table: Table) -> pa.Table:
     schema = arrow_schema(table)
     columns = [rows[f.name].cast(f.type) if f.name in names else pa.nulls(len(rows), f.type) for f in schema]
     return pa.table(columns, schema=schema)
+
+
+def evenly(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return texts that are all of one length as pieces of so many bytes: their gathering takes a third of the time.
+
+    Texts of which one is null or of another length are returned as they are.
+    """
+    if column.num_chunks != 1 or column.null_count or not len(column):
+        return column
+    (piece,) = column.chunks
+    _, offsets, letters = piece.buffers()
+    ends = np.frombuffer(offsets, dtype=np.int64)[piece.offset : piece.offset + len(piece) + 1]
+    width, rest = divmod(int(ends[-1] - ends[0]), len(piece))
+    if rest or not width or (np.diff(ends) != width).any():
+        return column
+    return pa.chunked_array([pa.Array.from_buffers(pa.binary(width), len(piece), [None, letters.slice(int(ends[0]))])])
+
+
+def texts(pieces: pa.ChunkedArray) -> pa.Array:
+    """Return pieces of `evenly` as texts again."""
+    whole = pieces.combine_chunks()
+    ends = pa.py_buffer(np.arange(len(whole) + 1, dtype=np.int64) * whole.type.byte_width)
+    return pa.Array.from_buffers(pa.large_string(), len(whole), [None, ends, whole.buffers()[1]])

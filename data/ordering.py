@@ -20,6 +20,8 @@ from data.uscc import LENGTH
 _BASE = 43
 _MOST_PREFIXES = 2**64 // _BASE**10
 _DAYS_BITS = 20
+# So many numbers at a time stay near the processor.
+_BLOCK = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -49,23 +51,45 @@ def key_of_order(table: Table) -> tuple[str, ...]:
 def order_rows(rows: pa.Table, table: Table, stands: NDArray[np.bool_]) -> Order:
     """Return the order of those rows of a canonical table that stand, each column one piece."""
     mask = pa.array(stands)
-    places = _by_row(rows, table, mask)
+    by_row = _by_row(rows, table, mask)
     codes = rows["entity_id"].filter(mask).combine_chunks()
     days = rows["known_at"].filter(mask).combine_chunks().cast(pa.int32()).to_numpy()
     in_code = _as_numbers(codes)
-    if places is None:
-        places = np.argsort(in_code, kind="stable")
-    else:
-        places = places[np.argsort(in_code[places], kind="stable")]
-    in_code = in_code[places]
+    places = _in_order(in_code) if by_row is None else by_row.take(_in_order(in_code.take(by_row)))
+    in_code = in_code.take(places)
     is_first = np.ones(len(places), dtype=np.bool_)
     np.not_equal(in_code[1:], in_code[:-1], out=is_first[1:])
     numbers = np.cumsum(is_first) - 1
-    by_day = (numbers << _DAYS_BITS) + (days[places] - days.min(initial=0))
+    by_day = (numbers << _DAYS_BITS) + (days.take(places) - days.min(initial=0))
     distinct = codes.take(pa.array(places[is_first]))
-    # The second sort leaves an entity's rows where they are together, so their numbers stand.
-    places = places[np.argsort(by_day, kind="stable")]
-    return Order(np.flatnonzero(stands)[places], numbers, distinct)
+    # The second sort leaves an entity's rows where they are together, so their numbers stand. Its rows lie nearly as
+    # they should, which a sort by merging makes use of.
+    places = places.take(np.argsort(by_day, kind="stable"))
+    return Order(np.flatnonzero(stands).take(places), numbers, distinct)
+
+
+def _in_order(numbers: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Return the places of numbers in ascending order, of equal ones as they come.
+
+    A number and its place are sorted as one number of 64 bits, in half the time that an order of places takes.
+    """
+    if not len(numbers):
+        return np.zeros(0, dtype=np.int64)
+    least, place_bits = numbers.min(), (len(numbers) - 1).bit_length()
+    left_out = max(0, int(numbers.max() - least).bit_length() + place_bits - 64)
+    joined = numbers - least
+    joined >>= np.uint64(left_out)
+    joined <<= np.uint64(place_bits)
+    joined |= np.arange(len(numbers), dtype=np.uint64)
+    joined.sort()
+    joined &= np.uint64((1 << place_bits) - 1)
+    places = joined.view(np.int64)
+    if left_out:
+        # Few numbers differ only in the lowest bits, for which there was no room.
+        in_order = numbers.take(places)
+        if (in_order[1:] < in_order[:-1]).any():
+            places = places.take(np.argsort(in_order, kind="stable"))
+    return places
 
 
 def _by_row(rows: pa.Table, table: Table, mask: pa.Array) -> NDArray[np.int64] | None:
@@ -108,11 +132,13 @@ def _packed(codes: pa.Array) -> NDArray[np.uint64] | None:
     if len(registers.dictionary) > _MOST_PREFIXES:
         return None
     ranks = np.argsort(np.argsort(registers.dictionary.to_numpy())).astype(np.uint64)
-    numbers: NDArray[np.uint64] = ranks[registers.indices.to_numpy()]
-    numbers *= np.uint64(_BASE**8)
-    numbers += _eight_digits(words["body"].astype(np.uint64))
-    numbers *= np.uint64(_BASE**2)
-    numbers += _eight_digits(words["end"].astype(np.uint64) | np.uint64(0x3030303030300000))
+    numbers: NDArray[np.uint64] = ranks.take(registers.indices.to_numpy())
+    for start in range(0, len(numbers), _BLOCK):
+        block, its_words = numbers[start : start + _BLOCK], words[start : start + _BLOCK]
+        block *= np.uint64(_BASE**8)
+        block += _eight_digits(its_words["body"].astype(np.uint64))
+        block *= np.uint64(_BASE**2)
+        block += _eight_digits(its_words["end"].astype(np.uint64) | np.uint64(0x3030303030300000))
     return numbers
 
 

@@ -147,7 +147,7 @@ def _staging_sql(mapping: Path, table: Table, raw_types: dict[str, str], taken_o
         whole AS (SELECT * {f"REPLACE ({late})" if late else ""} FROM typed),
         judged AS (SELECT *, {any_broken(mistyped)} AS is_mistyped, {any_broken(rules)} AS is_broken FROM whole)
         SELECT {", ".join(compact(column) for column in given)}{merged and f", {_MERGED}"},
-            hash({", ".join(quote(name) for name in table.key)}) AS key_hash,
+            CAST(hash({", ".join(quote(name) for name in table.key)}) >> 32 AS UINTEGER) AS key_hash,
             CASE WHEN is_mistyped OR is_broken THEN [{{
                 {", ".join([reasons, *(f"{quote(c.name)}: {quote(c.name)}" for c in given if c.allowed)])}
             }}] END AS refused
@@ -200,12 +200,15 @@ def _later_of_a_key(
     """Return where rows stand whose key another has that is before them by (known_at, source_file, source_row)."""
     hashes = rows["key_hash"].to_numpy()
     in_order = np.sort(hashes[stands])
-    met_again = np.unique(in_order[1:][in_order[1:] == in_order[:-1]])
+    met_again = in_order[1:][in_order[1:] == in_order[:-1]]
     if not len(met_again):
         return np.zeros(0, dtype=np.int64)
-    # Few keys come twice, and two keys hardly ever have one hash: only those rows are looked at.
-    nearest = np.minimum(np.searchsorted(met_again, hashes), len(met_again) - 1)
-    places = pa.array(np.flatnonzero((met_again[nearest] == hashes) & stands))
+    # Few keys come twice, and of others few have one hash: only those rows are looked at. Most rows are told by a half of
+    # their hash.
+    sieve = np.zeros(1 << 16, dtype=np.bool_)
+    sieve[met_again >> np.uint32(16)] = True
+    (places,) = np.nonzero(sieve[hashes >> np.uint32(16)] & stands)
+    places = pa.array(places[np.isin(hashes.take(places), met_again)])
     columns = list(dict.fromkeys((*table.key, "known_at", *_PROVENANCE)))
     connection.register("candidates", rows.select(columns).take(places).append_column("place", places))
     key = ", ".join(quote(name) for name in table.key)

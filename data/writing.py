@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from data.columns import arrow_schema, whole
+from data.columns import arrow_schema, evenly, texts, whole
 from data.ordering import Order, order_rows
 from data.quality import literal
 from data.schemas import Table
@@ -69,11 +69,16 @@ def write_records(rows: pa.Table, table: Table, target: Path, stands: NDArray[np
     stands = np.ones(len(rows), dtype=np.bool_) if stands is None else stands
     order, columns = order_rows(rows, table, stands), _told_columns(rows, stands)
     first = _group(columns, order, table, 0)
-    repeated = [name for name in first.column_names if _repeats(first[name])]
-    # Least and greatest of what hardly repeats, names and numbers of records, narrow no search.
-    bounded = [f.name for f in first.schema if f.name in (*repeated, "entity_id") or pa.types.is_primitive(f.type)]
+    repeated = [name for name in first.column_names if name != "source_row" and _repeats(first[name])]
+    # Least and greatest text narrow no search: rows lie by entity. Where all are null, that is told.
+    bounded = [f.name for f in first.schema if f.name not in columns or pa.types.is_primitive(f.type)]
     with pq.ParquetWriter(
-        target, first.schema, use_dictionary=repeated, write_statistics=bounded, **_OPTIONS
+        target,
+        first.schema,
+        use_dictionary=repeated,
+        column_encoding={"source_row": "DELTA_BINARY_PACKED"},
+        write_statistics=["entity_id", *bounded],
+        **_OPTIONS,
     ) as writer:
         writer.write_table(first, _ROWS_OF_A_GROUP)
         for start in range(_ROWS_OF_A_GROUP, len(order.places), _ROWS_OF_A_GROUP):
@@ -121,7 +126,7 @@ def _told_columns(rows: pa.Table, stands: NDArray[np.bool_]) -> dict[str, pa.Chu
     if files is not None and pc.all(pc.equal(files, files[0])).as_py():
         places = pa.array(np.zeros(len(rows), dtype=np.uint8))
         columns["source_file"] = pa.DictionaryArray.from_arrays(places, files.slice(0, 1).combine_chunks())
-    return columns
+    return {name: evenly(column) if pa.types.is_large_string(column.type) else column for name, column in columns.items()}
 
 
 def _group(columns: dict[str, pa.ChunkedArray], order: Order, table: Table, start: int) -> pa.Table:
@@ -134,7 +139,9 @@ def _group(columns: dict[str, pa.ChunkedArray], order: Order, table: Table, star
         elif field.name == "entity_id":
             group[field.name] = _codes(order, start)
         else:
-            group[field.name] = columns[field.name].take(places)
+            # Places are in bounds, which need not be seen for each column anew.
+            taken = pc.take(columns[field.name], places, boundscheck=False)
+            group[field.name] = texts(taken) if pa.types.is_fixed_size_binary(taken.type) else taken
     return pa.table(group)
 
 
