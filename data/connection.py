@@ -25,11 +25,18 @@ def connect(
     # The others use the macros of names.sql.
     for macro in sorted(MACROS.glob("*.sql"), key=lambda path: (path.name != "names.sql", path.name)):
         connection.execute(macro.read_text(encoding="utf-8"))
-    if staging is not None and city is not None:
-        connection.execute(f"SET VARIABLE source_folder = {literal(str(staging))}")
-        units = [f"{literal(file.path)}: {literal(file.amount_unit or '')}" for file in city.sources.files]
-        connection.execute(f"SET VARIABLE amount_units = MAP {{{', '.join(units)}}}")
-        connection.execute(f"SET VARIABLE taken_on = {f'DATE {literal(str(taken_on))}' if taken_on else 'NULL::DATE'}")
+    return connection if staging is None or city is None else show(connection, staging, city, taken_on)
+
+
+def show(
+    opened: duckdb.DuckDBPyConnection, staging: Path, city: City, taken_on: date | None
+) -> duckdb.DuckDBPyConnection:
+    """Return a second connection to what `connect` opened, with variables of its own: what a mapping reads."""
+    connection = opened.cursor()
+    connection.execute(f"SET VARIABLE source_folder = {literal(str(staging))}")
+    units = [f"{literal(file.path)}: {literal(file.amount_unit or '')}" for file in city.sources.files]
+    connection.execute(f"SET VARIABLE amount_units = MAP {{{', '.join(units)}}}")
+    connection.execute(f"SET VARIABLE taken_on = {f'DATE {literal(str(taken_on))}' if taken_on else 'NULL::DATE'}")
     return connection
 
 
@@ -44,7 +51,7 @@ def _create_regions(connection: duckdb.DuckDBPyConnection) -> None:
     named = pa.table({"code": list(known), "name": list(known.values())})
     connection.register("named_regions", named)
     connection.execute("""
-        CREATE TEMP TABLE regions AS
+        CREATE TABLE regions AS
         SELECT code, left(code, 2) AS province_code, left(name, len(name) - 1) AS stem
         FROM named_regions WHERE code NOT LIKE '%00'
     """)

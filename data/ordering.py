@@ -83,7 +83,7 @@ def _in_order(numbers: NDArray[np.uint64]) -> NDArray[np.int64]:
     joined |= np.arange(len(numbers), dtype=np.uint64)
     joined.sort()
     joined &= np.uint64((1 << place_bits) - 1)
-    places = joined.view(np.int64)
+    places: NDArray[np.int64] = joined.view(np.int64)
     if left_out:
         # Few numbers differ only in the lowest bits, for which there was no room.
         in_order = numbers.take(places)

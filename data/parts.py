@@ -8,16 +8,20 @@ file (`source_rows`), merged.parquet says of which.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from data.city import City, SourceFile
-from data.connection import connect, macro_hashes
+from data.connection import connect, macro_hashes, show
 from data.errors import SchemaError, StorageError, did_you_mean
 from data.files import (
     atomic_folder,
@@ -32,7 +36,7 @@ from data.progress import Progress
 from data.quality import literal
 from data.schemas import TABLES, Table
 from data.settings import Settings
-from data.sources import Delivery, Sources, is_pattern, staged
+from data.sources import Delivery, Sources, archived, is_pattern, staged
 from data.staging import select_of, stage
 from data.writing import write_files
 
@@ -51,7 +55,6 @@ _CODE = (
 )
 # Each holds its rows in memory: more at once would take more of it than they save time.
 _AT_ONCE = 4
-_MEMORY_PERCENT = 80
 _FILES = ("accepted", "named", "quarantine", "merged")
 _ROWS_OF = re.compile(r"rows_of\(\s*'([^']+)'\s*\)")
 
@@ -119,18 +122,36 @@ def have_parts(plans: Sequence[Plan], city: City, settings: Settings, progress: 
 
     Several are built at once and share the threads: one part alone keeps only one of them busy for most of the time.
     """
-    n_missing = sum(not (_folder(plan, city, settings) / "manifest.json").is_file() for plan in plans)
-    at_once = max(1, min(_AT_ONCE, settings.threads, n_missing))
     # A delivery may stand in several plans: it came, was corrected, and came again as it was.
     once = {plan.part_id: plan for plan in plans}
-    with ThreadPoolExecutor(at_once) as executor:
-        futures = {id_: executor.submit(_have_part, plan, city, settings, at_once) for id_, plan in once.items()}
+    n_missing = sum(not (_folder(plan, city, settings) / "manifest.json").is_file() for plan in once.values())
+    at_once = max(1, min(_AT_ONCE, settings.threads, n_missing))
+    # What is large comes first, so that no thread is left alone with it at the end.
+    by_size = sorted(once.values(), key=lambda plan: _size(plan, city, settings), reverse=True)
+    with _database(city, settings, n_missing, at_once) as database, ThreadPoolExecutor(at_once) as executor:
+        futures = {plan.part_id: executor.submit(_have_part, plan, city, settings, database) for plan in by_size}
         try:
             return [_told(futures[plan.part_id].result(), progress) for plan in plans]
         except BaseException:
             # What others are at is brought to its end and kept; nothing more is begun.
             executor.shutdown(cancel_futures=True)
             raise
+
+
+@contextmanager
+def _database(
+    city: City, settings: Settings, n_missing: int, at_once: int
+) -> Iterator[duckdb.DuckDBPyConnection | None]:
+    """Yield the DuckDB in which parts are read, its macros made once; None where all parts are there."""
+    if not n_missing:
+        yield None
+        return
+    spill = _home(city, settings) / f".spill.{os.getpid()}.partial"
+    # The thread that builds a part works for it too.
+    with connect(settings.threads - at_once + 1) as connection:
+        connection.execute(f"SET temp_directory = {literal(str(spill))}")
+        yield connection
+    shutil.rmtree(spill, ignore_errors=True)
 
 
 def _told(had: tuple[Part, list[str]], progress: Progress) -> Part:
@@ -140,7 +161,9 @@ def _told(had: tuple[Part, list[str]], progress: Progress) -> Part:
     return part
 
 
-def _have_part(plan: Plan, city: City, settings: Settings, at_once: int) -> tuple[Part, list[str]]:
+def _have_part(
+    plan: Plan, city: City, settings: Settings, database: duckdb.DuckDBPyConnection | None
+) -> tuple[Part, list[str]]:
     """Return a part and what to say of it."""
     folder, said = _folder(plan, city, settings), []
     of = f"{plan.table.name} of {plan.delivery.path}" if plan.delivery else plan.table.name
@@ -150,7 +173,7 @@ def _have_part(plan: Plan, city: City, settings: Settings, at_once: int) -> tupl
         said.append(f"  {of}: what was kept of it is damaged, read again")
         remove_folder(folder)
     with atomic_folder(folder) as beside:
-        counts = _build(plan, city, settings, at_once, beside)
+        counts = _build(plan, city, settings, database, beside)
         about = {"part_id": plan.part_id, "delivery": vars(plan.delivery) if plan.delivery else None}
         write_sealed(beside / "manifest.json", {**about, **counts, "sha256": _hashes(beside)})
     manifest = read_sealed(folder / "manifest.json")
@@ -170,20 +193,20 @@ def damage_of_part(folder: Path) -> Path | None:
     return next((folder / f"{name}.parquet" for name in names), None)
 
 
-def _build(plan: Plan, city: City, settings: Settings, at_once: int, folder: Path) -> dict[str, int]:
+def _build(
+    plan: Plan, city: City, settings: Settings, database: duckdb.DuckDBPyConnection | None, folder: Path
+) -> dict[str, int]:
     table, mapping = plan.table, plan.mapping
     taken_on = plan.delivery.received_on if plan.delivery and plan.delivery.received_on else city.sources.taken_on
     with (
         staged(city, settings, plan.files, plan.delivery, _read_by_row(plan)) as staging,
-        connect(settings.threads // at_once, staging, city, taken_on) as connection,
+        # A part that was damaged is made again by itself.
+        show(database or connect(settings.threads), staging, city, taken_on) as connection,
     ):
-        connection.execute(f"SET temp_directory = {literal(str(folder / '.spill'))}")
-        connection.execute(f"SET memory_limit = '{_MEMORY_PERCENT // at_once}%'")
         rows = stage(connection, mapping, table, taken_on, staging)
     counts = write_files(rows, table, folder)
     if counts["n_read"] == 0 and plan.delivery is None:
         raise SchemaError(f"{mapping} must yield rows, it yields none. Is the source file empty or filtered away?")
-    shutil.rmtree(folder / ".spill", ignore_errors=True)
     return counts
 
 
@@ -191,8 +214,19 @@ def _mapping_of(city: City, table: str) -> Path:
     return city.folder / "sources" / f"{table}.sql"
 
 
+def _home(city: City, settings: Settings) -> Path:
+    return settings.var / "cities" / city.name / "parts"
+
+
 def _folder(plan: Plan, city: City, settings: Settings) -> Path:
-    return settings.var / "cities" / city.name / "parts" / f"{plan.table.name}-{plan.part_id}"
+    return _home(city, settings) / f"{plan.table.name}-{plan.part_id}"
+
+
+def _size(plan: Plan, city: City, settings: Settings) -> int:
+    """Return the bytes of the files that a plan reads."""
+    paths = [city.source_folder(settings) / file.path for file in plan.files if not is_pattern(file)]
+    paths += [archived(city, settings, plan.delivery.sha256)] if plan.delivery else []
+    return sum(path.stat().st_size for path in paths if path.is_file())
 
 
 def _read_by_row(plan: Plan) -> frozenset[str]:

@@ -203,8 +203,7 @@ def _later_of_a_key(
     met_again = in_order[1:][in_order[1:] == in_order[:-1]]
     if not len(met_again):
         return np.zeros(0, dtype=np.int64)
-    # Few keys come twice, and of others few have one hash: only those rows are looked at. Most rows are told by a half of
-    # their hash.
+    # Few keys come twice, and few others have one hash: only those rows are looked at. Half a hash tells most apart.
     sieve = np.zeros(1 << 16, dtype=np.bool_)
     sieve[met_again >> np.uint32(16)] = True
     (places,) = np.nonzero(sieve[hashes >> np.uint32(16)] & stands)

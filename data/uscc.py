@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 LENGTH = 18
-# Two signs at a time are looked up: what both add to the weighted sum. A sign that may not stand there spoils every sum.
+# Two signs at a time are looked up: what both add to the weighted sum. One that may not stand there spoils every sum.
 _SPOILT = 1 << 14
 _DIGITS = np.frombuffer(b"0123456789ABCDEFGHJKLMNPQRTUWXY", dtype=np.uint8)
 _WEIGHTS = [pow(3, place, 31) for place in range(LENGTH - 1)] + [1]
@@ -49,4 +49,5 @@ def _pairs() -> NDArray[np.int16]:
         of_sign[place, digits] = weight * np.arange(len(digits))
     # The first sign of a pair is the lower byte of its number.
     both = of_sign[1::2, :, np.newaxis] + of_sign[0::2, np.newaxis, :]
-    return np.minimum(both, _SPOILT).astype(np.int16).reshape(LENGTH // 2, -1)
+    added: NDArray[np.int16] = np.minimum(both, _SPOILT).astype(np.int16)
+    return added.reshape(LENGTH // 2, -1)

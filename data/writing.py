@@ -126,7 +126,9 @@ def _told_columns(rows: pa.Table, stands: NDArray[np.bool_]) -> dict[str, pa.Chu
     if files is not None and pc.all(pc.equal(files, files[0])).as_py():
         places = pa.array(np.zeros(len(rows), dtype=np.uint8))
         columns["source_file"] = pa.DictionaryArray.from_arrays(places, files.slice(0, 1).combine_chunks())
-    return {name: evenly(column) if pa.types.is_large_string(column.type) else column for name, column in columns.items()}
+    return {
+        name: evenly(column) if pa.types.is_large_string(column.type) else column for name, column in columns.items()
+    }
 
 
 def _group(columns: dict[str, pa.ChunkedArray], order: Order, table: Table, start: int) -> pa.Table:
