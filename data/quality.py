@@ -64,14 +64,9 @@ def shown(name: str, raw_type: str) -> str:
     value = f"raw.{quote(name)}"
     if raw_type != "VARCHAR":
         return value
-    # Few texts have blanks at an end, and of ASCII that is seen cheaply; other scripts have blanks of their own. The
-    # last of them is U+3000: a text that begins beyond it is not all blank.
+    # Few texts have blanks at an end, and of ASCII that is seen cheaply; other scripts have blanks of their own.
     may_change = f"{value} < '!' OR suffix({value}, ' ') OR strlen({value}) <> len({value})"
-    return f"""CASE
-        WHEN {value} >= '\u3001' THEN trim({value})
-        WHEN {may_change} THEN nullif(trim({value}), '')
-        ELSE {value}
-    END"""
+    return f"CASE WHEN {may_change} THEN nullif(trim({value}), '') ELSE {value} END"
 
 
 def cast(column: Column, raw_type: str) -> str:

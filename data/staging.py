@@ -6,8 +6,8 @@ break a rule apart from those that keep them all.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -39,7 +39,7 @@ class Staged:
     ----------
     rows : Table
         All rows as they came. Columns that the mapping leaves out are left out here too; texts of which only some are
-        allowed are dictionaries.
+        allowed are dictionaries, and names of files may be.
     stands : array (n,)
         Whether a row keeps every rule.
     refused : Table
@@ -80,7 +80,10 @@ def stage(
     """
     raw_types = _describe(connection, mapping, table, staging)
     with mapping_errors_explained(mapping, staging, _LINES_AHEAD):
-        rows = arrow_of(connection, _staging_sql(mapping, table, raw_types, taken_on))
+        rows = arrow_of(connection, _staging_sql(mapping, table, raw_types, taken_on, _files(mapping, staging)))
+        if rows["source_file"].null_count:
+            # The mapping told of a file by another name.
+            rows = arrow_of(connection, _staging_sql(mapping, table, raw_types, taken_on))
     merged = rows.select([*_PROVENANCE, _MERGED]) if _MERGED in raw_types else None
     stands = np.asarray(rows["refused"].is_null())
     broken = _broken(rows, stands, table)
@@ -122,10 +125,19 @@ def _describe(connection: duckdb.DuckDBPyConnection, mapping: Path, table: Table
     return types
 
 
-def _staging_sql(mapping: Path, table: Table, raw_types: dict[str, str], taken_on: date | None) -> str:
+def _files(mapping: Path, staging: Path) -> list[str]:
+    """Return the names by which a row may tell its file: of those that are shown, or of the mapping."""
+    paths = [path for path in staging.rglob("*") if path.is_file()]
+    return sorted({mapping.name, *(path.name for path in paths), *(path.stem for path in paths)})
+
+
+def _staging_sql(
+    mapping: Path, table: Table, raw_types: dict[str, str], taken_on: date | None, files: Sequence[str] = ()
+) -> str:
     """Return one SELECT: the columns that may hold anything, `key_hash`, and of a row that breaks a rule `refused`.
 
-    That is a list of one: the reasons, and the texts that are not among the allowed ones.
+    That is a list of one: the reasons, and the texts that are not among the allowed ones. Where names of `files` are
+    given, `source_file` comes as its place among them, in their order, and another name is null.
     """
     told = {c.name: _told(c) for c in table.columns if raw_types.get(c.name, c.type) != c.type}
     show = [f"{shown(name, type_)} AS {quote(name)}" for name, type_ in raw_types.items()]
@@ -136,6 +148,7 @@ def _staging_sql(mapping: Path, table: Table, raw_types: dict[str, str], taken_o
     given = [c for c in table.columns if c.name in (*raw_types, *_ALWAYS) or c.derived or c.default]
     rules = [*row_rules(table, {column.name for column in given}), *_taken_on_rules(taken_on)]
     reasons = f"reasons: CASE WHEN is_mistyped THEN {sentences(mistyped)} ELSE {sentences(rules)} END"
+    columns = [replace(column, allowed=tuple(files)) if column.name == "source_file" else column for column in given]
     merged = f", CAST({_MERGED} AS BIGINT[]) AS {_MERGED}" if _MERGED in raw_types else ""
     return f"""
         WITH raw AS (
@@ -146,7 +159,7 @@ def _staging_sql(mapping: Path, table: Table, raw_types: dict[str, str], taken_o
         typed AS (SELECT {", ".join(typed)}{merged} FROM shown),
         whole AS (SELECT * {f"REPLACE ({late})" if late else ""} FROM typed),
         judged AS (SELECT *, {any_broken(mistyped)} AS is_mistyped, {any_broken(rules)} AS is_broken FROM whole)
-        SELECT {", ".join(compact(column) for column in given)}{merged and f", {_MERGED}"},
+        SELECT {", ".join(compact(column) for column in columns)}{merged and f", {_MERGED}"},
             CAST(hash({", ".join(quote(name) for name in table.key)}) >> 32 AS UINTEGER) AS key_hash,
             CASE WHEN is_mistyped OR is_broken THEN [{{
                 {", ".join([reasons, *(f"{quote(c.name)}: {quote(c.name)}" for c in given if c.allowed)])}

@@ -122,13 +122,20 @@ def _told_columns(rows: pa.Table, stands: NDArray[np.bool_]) -> dict[str, pa.Chu
     for name, column in list(columns.items()):
         if column.null_count >= n_written and column.filter(pa.array(stands)).null_count == n_written:
             del columns[name]
-    files = columns.get("source_file")
-    if files is not None and pc.all(pc.equal(files, files[0])).as_py():
-        places = pa.array(np.zeros(len(rows), dtype=np.uint8))
-        columns["source_file"] = pa.DictionaryArray.from_arrays(places, files.slice(0, 1).combine_chunks())
+    if "source_file" in columns:
+        columns["source_file"] = _told_once(columns["source_file"])
     return {
         name: evenly(column) if pa.types.is_large_string(column.type) else column for name, column in columns.items()
     }
+
+
+def _told_once(files: pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Return the file of each row as text or, where it is but one, as a place in a dictionary of one."""
+    told = files.combine_chunks().indices if pa.types.is_dictionary(files.type) else files
+    if not pc.all(pc.equal(told, told[0])).as_py():
+        return files.cast(pa.large_string())
+    one = files.slice(0, 1).combine_chunks().cast(pa.string())
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(files), dtype=np.uint8)), one)
 
 
 def _group(columns: dict[str, pa.ChunkedArray], order: Order, table: Table, start: int) -> pa.Table:
