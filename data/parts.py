@@ -148,10 +148,12 @@ def _database(
         return
     spill = _home(city, settings) / f".spill.{os.getpid()}.partial"
     # The thread that builds a part works for it too.
-    with connect(settings.threads - at_once + 1) as connection:
-        connection.execute(f"SET temp_directory = {literal(str(spill))}")
-        yield connection
-    shutil.rmtree(spill, ignore_errors=True)
+    try:
+        with connect(settings.threads - at_once + 1) as connection:
+            connection.execute(f"SET temp_directory = {literal(str(spill))}")
+            yield connection
+    finally:
+        shutil.rmtree(spill, ignore_errors=True)
 
 
 def _told(had: tuple[Part, list[str]], progress: Progress) -> Part:

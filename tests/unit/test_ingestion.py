@@ -272,6 +272,23 @@ def test_a_row_that_makes_two_named_records_makes_two_and_no_more(write_city, se
     ]
 
 
+def test_a_row_may_tell_its_file_by_a_name_that_no_file_has(write_city, settings):
+    folder = write_city(
+        penalties_sql="""
+            SELECT record_id, 'A1' AS entity_id, kind, 5 AS amount, DATE '2020-01-05' AS event_date,
+                DATE '2020-01-06' AS known_at, file AS source_file, 1 AS source_row
+            FROM (VALUES ('P1', 'fine', 'penalties.csv'), ('P2', 'fine', 'sheet 1'), ('P3', NULL, 'sheet 2'))
+                AS rows (record_id, kind, file)
+        """
+    )
+
+    records = brought_in(folder, settings)
+
+    accepted = records.connect(1).table("penalties").execute()
+    assert dict(zip(accepted.record_id, accepted.source_file, strict=True)) == {"P1": "penalties.csv", "P2": "sheet 1"}
+    assert [(file, row) for _, file, row in quarantine(records, "penalties")] == [("sheet 2", 1)]
+
+
 def test_the_same_files_give_the_same_bytes_with_any_number_of_threads(write_city, settings, tmp_path):
     folder = write_city()
     written = []

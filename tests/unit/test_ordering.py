@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from data.ordering import order_rows
+from data.ordering import _in_order, order_rows
 from data.schemas import TABLES
 from data.writing import write_records
 
@@ -88,3 +88,12 @@ def test_what_is_written_is_what_was_given_group_by_group(changes, tmp_path, mon
     assert written.column_names == list(TABLES["changes"].column_names)
     assert all(written[name].to_pylist() == in_order[name].to_pylist() for name in changes.column_names)
     assert written["withdrawn_at"].null_count == N_ROWS
+
+
+@pytest.mark.parametrize("above", [0, 2**63])
+def test_numbers_that_differ_in_their_lowest_bits_alone_are_told_apart_and_equal_ones_stay_as_they_came(above):
+    # With 10 bits for its place and 64 for the number itself, the lowest ten bits have no room in the joint number.
+    rng = np.random.default_rng(9)
+    numbers = rng.integers(0, 50, 1000).astype(np.uint64) + rng.choice(np.array([0, above], dtype=np.uint64), 1000)
+
+    assert _in_order(numbers).tolist() == np.argsort(numbers, kind="stable").tolist()
