@@ -77,8 +77,8 @@ class Records:
         # Half a second that bringing records in does not need.
         import ibis
 
-        # DuckDB makes the folder when memory does not suffice, and removes it; two engines must not share one.
-        spill = self.folder.parent / f".spill-{uuid4().hex}"
+        # DuckDB makes the folder where memory does not suffice, and removes it; `prune` that of a killed run.
+        spill = self.folder.parent / f".spill-{uuid4().hex}.{os.getpid()}.partial"
         backend = ibis.duckdb.connect(threads=threads or os.cpu_count() or 1, temp_directory=str(spill))
         for name, path in self.tables.items():
             backend.read_parquet(str(path), table_name=name)
