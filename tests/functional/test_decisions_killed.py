@@ -27,7 +27,8 @@ def test_decisions_are_whole_after_every_kill(tmp_path: Path, write_city):
     city, settings = load_city(str(folder)), Settings.from_environment({"QIANFEN_VAR": str(tmp_path / "var")})
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["data.linking.decisions", "tests.functional.test_decisions_killed"])
-    acknowledged = context.Value("i", 0)
+    # Without a lock: who is killed holding one keeps it for ever.
+    acknowledged = context.Value("i", 0, lock=False)
 
     for _ in range(KILLS):
         process = context.Process(target=keep_many, args=(str(folder), str(tmp_path / "var"), acknowledged))
