@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from data.errors import BusyError, SourceError, StorageError
 
@@ -54,6 +55,11 @@ def abandoned(home: Path) -> list[Path]:
     """Return what killed runs left below a folder, hidden: of a process that is no more, or to go on with."""
     partial = [path for path in home.glob(".*.partial") if _is_abandoned(path)]
     return sorted([*partial, *home.glob(f".*{UNFINISHED}")])
+
+
+def spill_beside(home: Path) -> Path:
+    """Return where an engine may spill, in a folder of its own below `home`; `abandoned` knows that of a killed run."""
+    return home / f".spill-{uuid4().hex}.{os.getpid()}.partial"
 
 
 @contextmanager

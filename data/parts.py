@@ -8,12 +8,11 @@ file (`source_rows`), merged.parquet says of which.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from data.files import (
     remove_folder,
     sha256_of,
     source_fingerprint,
+    spill_beside,
     write_sealed,
 )
 from data.progress import Progress
@@ -128,7 +128,8 @@ def have_parts(plans: Sequence[Plan], city: City, settings: Settings, progress: 
     at_once = max(1, min(_AT_ONCE, settings.threads, n_missing))
     # What is large comes first, so that no thread is left alone with it at the end.
     by_size = sorted(once.values(), key=lambda plan: _size(plan, city, settings), reverse=True)
-    with _database(city, settings, n_missing, at_once) as database, ThreadPoolExecutor(at_once) as executor:
+    shared = _database(city, settings, at_once) if n_missing else nullcontext()
+    with shared as database, ThreadPoolExecutor(at_once) as executor:
         futures = {plan.part_id: executor.submit(_have_part, plan, city, settings, database) for plan in by_size}
         try:
             return [_told(futures[plan.part_id].result(), progress) for plan in plans]
@@ -139,14 +140,9 @@ def have_parts(plans: Sequence[Plan], city: City, settings: Settings, progress: 
 
 
 @contextmanager
-def _database(
-    city: City, settings: Settings, n_missing: int, at_once: int
-) -> Iterator[duckdb.DuckDBPyConnection | None]:
-    """Yield the DuckDB in which parts are read, its macros made once; None where all parts are there."""
-    if not n_missing:
-        yield None
-        return
-    spill = _home(city, settings) / f".spill.{os.getpid()}.partial"
+def _database(city: City, settings: Settings, at_once: int) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Yield a DuckDB in which parts are read, its macros made once for all of them."""
+    spill = spill_beside(_home(city, settings))
     # The thread that builds a part works for it too.
     try:
         with connect(settings.threads - at_once + 1) as connection:
@@ -201,9 +197,10 @@ def _build(
     table, mapping = plan.table, plan.mapping
     taken_on = plan.delivery.received_on if plan.delivery and plan.delivery.received_on else city.sources.taken_on
     with (
-        staged(city, settings, plan.files, plan.delivery, _read_by_row(plan)) as staging,
         # A part that was damaged is made again by itself.
-        show(database or connect(settings.threads), staging, city, taken_on) as connection,
+        nullcontext(database) if database else _database(city, settings, at_once=1) as read_in,
+        staged(city, settings, plan.files, plan.delivery, _read_by_row(plan)) as staging,
+        show(read_in, staging, city, taken_on) as connection,
     ):
         rows = stage(connection, mapping, table, taken_on, staging)
     counts = write_files(rows, table, folder)

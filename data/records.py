@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from data.assembly import assemble, share
 from data.city import City
@@ -20,6 +19,7 @@ from data.files import (
     read_sealed,
     sha256_of,
     source_fingerprint,
+    spill_beside,
     write_json,
     write_sealed,
 )
@@ -78,8 +78,8 @@ class Records:
         import ibis
 
         # DuckDB makes the folder where memory does not suffice, and removes it; `prune` that of a killed run.
-        spill = self.folder.parent / f".spill-{uuid4().hex}.{os.getpid()}.partial"
-        backend = ibis.duckdb.connect(threads=threads or os.cpu_count() or 1, temp_directory=str(spill))
+        spill = str(spill_beside(self.folder.parent))
+        backend = ibis.duckdb.connect(threads=threads or os.cpu_count() or 1, temp_directory=spill)
         for name, path in self.tables.items():
             backend.read_parquet(str(path), table_name=name)
         return backend

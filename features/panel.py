@@ -72,8 +72,10 @@ def build_panel(
         backend.raw_sql(f"SET threads = {n_threads - n_at_once + 1}")
     statements = _Statements(backend, available, mapped)
     matrix_as_of = partial(_matrix_as_of, connect, statements, entity_ids, catalogue.names)
-    yield from _ahead(matrix_as_of, dates, n_at_once)
-    backend.disconnect()
+    try:
+        yield from _ahead(matrix_as_of, dates, n_at_once)
+    finally:
+        backend.disconnect()
 
 
 def _ahead(matrix_as_of: Callable[[date], pa.Table], dates: Sequence[date], n_at_once: int) -> Iterator[pa.Table]:

@@ -154,7 +154,7 @@ def _file_lines(files: tuple[FileAccount, ...]) -> Iterator[str]:
     if not lost:
         yield "  Every row is accounted for."
     else:
-        yield f"  Rows without an end in {len(lost)} of {len(files)} files: no mapping made a record of them. "
+        yield f"  Rows without an end in {len(lost)} of {len(files)} files: no mapping made a record of them."
         yield "  What is left out on purpose is told in [sources.notes] of city.toml, and on the page."
 
 

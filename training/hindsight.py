@@ -1,7 +1,7 @@
 """Does a card know what came after a test began? Its ranges may be shaped by all that was known when it was drawn.
 
 A fold may know nothing later than its training, so a city's own card must be older than the folds that it enters. One
-that is not is told of in the results, first. The initial card stands on no city's records and is too new for nothing.
+that is not is told of in the results, first. The initial card stands on no city's records and is never too new.
 """
 
 from __future__ import annotations

@@ -60,7 +60,8 @@ def anchor(expert_points: NDArray[np.float64], log_odds: NDArray[np.float64], cu
             f"The outermost cut points {low:g} and {high:g} must part the reference population by the experts' points, "
             f"below them lie {n_below[0]} and {n_below[1]} of {n}. Give other cut points with [scale] in city.toml."
         )
-    at = [_between(np.sort(log_odds), k) for k in n_below]
+    ordered = np.sort(log_odds)
+    at = [_between(ordered, k) for k in n_below]
     if at[1] <= at[0]:
         raise ConfigurationError(_NOT_TOLD_APART)
     factor = (high - low) / (at[1] - at[0])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,12 @@ from typing import Any
 import click
 
 from data.city import load_city
-from data.errors import QianfenError
 from data.files import write_json
 from data.pages import write_section
 from data.records import ingest
 from data.settings import PROJECT_ROOT, Settings
 from experiments.better_indicators.study import CARD, CASES, CHAMPION, measure
+from experiments.command import run
 
 PAGE = PROJECT_ROOT / "docs" / "better-indicators.md"
 _NAMES = {
@@ -70,8 +69,4 @@ def _auc(of: Mapping[str, float]) -> str:
 
 
 if __name__ == "__main__":
-    try:
-        main(standalone_mode=False)
-    except (QianfenError, click.ClickException) as error:
-        click.echo(str(error), err=True)
-        sys.exit(getattr(error, "exit_code", 1))
+    run(main)

@@ -10,7 +10,6 @@ may be as of a later day, at most the first of the test.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime
@@ -20,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.city import City, load_city
-from data.errors import ConfigurationError, QianfenError
+from data.errors import ConfigurationError
 from data.records import Records, ingest
 from data.settings import Settings
+from experiments.command import run
 from features.catalogue import catalogue_of, load_catalogue
 from features.panel import build_panel
 from training.expert_card import REFERENCE, ExpertCard, Ranges
@@ -134,8 +134,4 @@ def _values(records: Records, day: date, threads: int) -> NDArray[np.float64]:
 
 
 if __name__ == "__main__":
-    try:
-        main(standalone_mode=False)
-    except (QianfenError, click.ClickException) as error:
-        click.echo(str(error), err=True)
-        sys.exit(getattr(error, "exit_code", 1))
+    run(main)

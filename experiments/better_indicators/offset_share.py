@@ -7,7 +7,6 @@ looked at. Nothing is chosen here: docs/decisions/0012-offset-share.md says by w
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -16,11 +15,11 @@ from pathlib import Path
 import click
 
 from data.city import load_city
-from data.errors import QianfenError
 from data.pages import require_section, write_section
 from data.progress import Progress
 from data.records import ingest
 from data.settings import PROJECT_ROOT, Settings
+from experiments.command import run
 from training.bootstrap import DRAWS
 from training.comparison.contest import Contest, Trial, contest
 from training.comparison.trials import comparison_folds, fold_trials
@@ -80,8 +79,4 @@ def _with_share(share: float, rows: Rows, recipe: Recipe, seed: int) -> FittedRi
 
 
 if __name__ == "__main__":
-    try:
-        main(standalone_mode=False)
-    except (QianfenError, click.ClickException) as error:
-        click.echo(str(error), err=True)
-        sys.exit(getattr(error, "exit_code", 1))
+    run(main)

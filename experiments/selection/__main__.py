@@ -5,15 +5,14 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
-import sys
 import time
 from typing import Any
 
 import click
 
-from data.errors import QianfenError
 from data.files import fingerprint, read_sealed, write_sealed
 from data.settings import Settings
+from experiments.command import run
 from experiments.selection.report import write_page
 from experiments.selection.study import study_seed
 from features.catalogue import load_catalogue
@@ -64,8 +63,4 @@ def _result(seed: int, entities: int, home: Any, settings: Settings) -> dict[str
 
 
 if __name__ == "__main__":
-    try:
-        main(standalone_mode=False)
-    except (QianfenError, click.ClickException) as error:
-        click.echo(str(error), err=True)
-        sys.exit(getattr(error, "exit_code", 1))
+    run(main)

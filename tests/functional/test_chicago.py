@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from datetime import date
 
 import duckdb
 import pytest
@@ -12,11 +11,9 @@ from data.accounting import account_files
 from data.city import load_city
 from data.records import ingest
 from data.settings import Settings
-from experiments.better_indicators.card import card_as_of, cuts_as_of
-from training.fitting import Recipe
+from tests.functional.moved_card import require_card_of_its_day
 from training.labels import inspection_labels
 from training.published import agrees, evaluate_published
-from training.splits import first_day
 
 
 def quiet(_message):
@@ -140,12 +137,4 @@ def test_that_alcohol_is_served_is_known_from_an_inspection_and_the_risk_categor
 
 
 def test_the_card_is_what_its_day_could_know_and_the_cut_points_what_theirs_could(city, records):
-    recipe = Recipe.of(city, threads=1)
-    card, cuts = recipe.card, recipe.cut_points
-
-    made = card_as_of(city, records, date.fromisoformat(card.valid_from), threads=1)
-
-    assert [(r.indicator, r.edges) for r in made.ranges] == [(r.indicator, r.edges) for r in card.ranges]
-    day = date.fromisoformat(cuts.valid_from)
-    assert day <= first_day(city.split.test)
-    assert tuple(cuts_as_of(card, records, day, threads=1)) == cuts.from_points[1:]
+    require_card_of_its_day(city, records)

@@ -15,13 +15,12 @@ from data.errors import ConfigurationError, LabelError, RequestError
 from data.files import read_json
 from data.records import ingest
 from data.settings import Settings
-from experiments.better_indicators.card import card_as_of, cuts_as_of
+from tests.functional.moved_card import require_card_of_its_day
 from training.champions import Pointer, read_challenger, write_pointer
-from training.fitting import Recipe
 from training.labels import entity_labels
 from training.recalibration import BaseRate, recalibrate
 from training.runs import train_city
-from training.splits import first_day, last_label_day
+from training.splits import last_label_day
 
 TEST_DATE = date(2018, 10, 7)
 
@@ -171,12 +170,4 @@ def test_another_base_rate_makes_a_challenger_of_the_same_trees(city, records, s
 
 
 def test_the_card_is_what_its_day_could_know_and_the_cut_points_what_theirs_could(city, records):
-    recipe = Recipe.of(city, threads=1)
-    card, cuts = recipe.card, recipe.cut_points
-
-    made = card_as_of(city, records, date.fromisoformat(card.valid_from), threads=1)
-
-    assert [(r.indicator, r.edges) for r in made.ranges] == [(r.indicator, r.edges) for r in card.ranges]
-    day = date.fromisoformat(cuts.valid_from)
-    assert day <= first_day(city.split.test)
-    assert tuple(cuts_as_of(card, records, day, threads=1)) == cuts.from_points[1:]
+    require_card_of_its_day(city, records)
